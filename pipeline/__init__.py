@@ -1,0 +1,1 @@
+"""Packshot's imaging engine: mesh in, scored product images out. Imports no Dagster."""

@@ -1,0 +1,394 @@
+"""What a catalogue folder says: products, shots, regions. Local or s3:// through one path type.
+
+A SKU is a folder. A mesh file and its texture maps are all it needs; ``product.yaml`` may name
+or correct what Packshot would otherwise guess, ``catalogue.yaml`` holds a catalogue's own choices.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from upath import UPath
+
+from pipeline.errors import CatalogueError
+
+MESH_SUFFIXES = (".fbx", ".glb", ".gltf", ".obj", ".stl")
+TEXTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".tga")
+SKU_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+MANIFEST = "product.yaml"
+SETTINGS = "catalogue.yaml"
+REFERENCE_FOLDER = "reference"
+
+Point = tuple[float, float]
+Model = TypeVar("Model", bound=BaseModel)
+AxisName = Literal["+x", "-x", "+y", "-y", "+z", "-z"]
+
+# Ordered: the first word found in a description decides.
+CATEGORY_WORDS: Mapping[str, tuple[str, ...]] = {
+    "footwear": ("sneaker", "trainer", "shoe", "boot", "sandal", "oxford", "loafer", "derby", "slipper", "heel"),
+    "mug": ("mug", "cup"),
+    "bottle": ("bottle", "flask", "thermos"),
+    "box": ("box", "carton", "package", "packaging", "tin"),
+    "furniture": ("chair", "sofa", "table", "stool", "lamp", "shelf"),
+    "sport": ("racquet", "racket", "ball", "bat"),
+    "appliance": ("mixer", "blender", "kettle", "toaster"),
+    "bag": ("bag", "backpack", "tote", "wallet"),
+    "toy": ("toy", "figure", "figurine", "cow"),
+}
+
+
+def guess_category(description: str) -> str:
+    """First category whose word stands in the description, else ``product``."""
+    words = re.findall(r"[a-z]+", description.lower())
+    for category, names in CATEGORY_WORDS.items():
+        if any(word == name or word == name + "s" for word in words for name in names):
+            return category
+    return "product"
+
+
+@dataclass(frozen=True, slots=True)
+class OrbitCamera:
+    """Looks at the product's centre from a direction; framing is solved from the mesh."""
+
+    azimuth_deg: float = 35.0    # 0 looks at the product's front; positive moves the camera to its left side
+    elevation_deg: float = 12.0  # above the horizon, -90..90
+    focal_mm: float = 85.0       # on a 36 mm wide sensor; longer is flatter
+    fill: float = 0.78           # share of the frame the product's larger extent takes
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedCameraRef:
+    """A camera stored in the mesh file, by name or position; used as it is."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SolvedCamera:
+    """A camera solved from a photo."""
+
+    view: tuple[tuple[float, ...], ...]        # 4×4 world → camera
+    projection: tuple[tuple[float, ...], ...]  # 4×4
+
+
+Camera = OrbitCamera | EmbeddedCameraRef | SolvedCamera
+
+IDENTITY = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One copy of the mesh in the scene."""
+
+    world: tuple[tuple[float, ...], ...] = IDENTITY  # 4×4 mesh → world, row-major
+    mirrored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One picture to take of a product."""
+
+    name: str
+    camera: Camera = OrbitCamera()
+    width: int = 1080
+    height: int = 1080
+    stage: str = "white"                       # an entry of pipeline.render.stages
+    instances: tuple[Instance, ...] = (Instance(),)
+    prompt: str = ""                           # appended to the product's own prompt
+    framed_region: str | None = None           # frame this region instead of the whole product
+
+
+RegionKind = Literal["label", "logo", "stitching"]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of the texture that a customer will check. UV has its origin top-left, as in glTF."""
+
+    name: str
+    kind: RegionKind
+    material: str                              # material name; "*" any
+    polygon: tuple[Point, ...] = ()            # uv corners, for label and logo
+    path: tuple[Point, ...] = ()               # uv centre line, for stitching
+    text: str = ""                             # what a label says
+    rows: int = 1                              # parallel rows of stitching
+    width: float = 0.0                         # uv width of the band around ``path`` that holds all rows
+    source: Literal["manifest", "found"] = "manifest"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MaterialOverride(_Strict):
+    """Values for one material that replace what the file says or Packshot guesses."""
+
+    kind: str | None = None
+    base_color: Annotated[tuple[float, float, float] | None, Field(description="linear Rec. 709, 0..1")] = None
+    roughness: Annotated[float | None, Field(ge=0, le=1)] = None
+    metallic: Annotated[float | None, Field(ge=0, le=1)] = None
+    sheen: Annotated[float | None, Field(ge=0, le=1)] = None
+    clearcoat: Annotated[float | None, Field(ge=0, le=1)] = None
+    relief_mm: Annotated[float | None, Field(ge=0, le=10)] = None
+    texture: Annotated[str | None, Field(description="diffuse map, a file of the SKU folder")] = None
+
+
+class RegionEntry(_Strict):
+    name: str
+    kind: RegionKind
+    material: str = "*"
+    polygon: tuple[Point, ...] = ()
+    path: tuple[Point, ...] = ()
+    text: str = ""
+    rows: Annotated[int, Field(ge=1, le=6)] = 1
+    width: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _has_a_shape(self) -> Self:
+        if self.kind == "stitching" and len(self.path) < 2:
+            raise ValueError("a stitching region needs `path` with at least two uv points")
+        if self.kind != "stitching" and len(self.polygon) < 3:
+            raise ValueError(f"a {self.kind} region needs `polygon` with at least three uv points")
+        return self
+
+
+class ShotEntry(_Strict):
+    """A shot by name, with whatever differs from the built-in shot of that name."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+    azimuth_deg: float | None = None
+    elevation_deg: Annotated[float | None, Field(ge=-90, le=90)] = None
+    focal_mm: Annotated[float | None, Field(gt=5, le=1000)] = None
+    fill: Annotated[float | None, Field(gt=0.05, le=1)] = None
+    camera: Annotated[str | None, Field(description="a camera inside the mesh file")] = None
+    width: Annotated[int | None, Field(ge=64, le=8192)] = None
+    height: Annotated[int | None, Field(ge=64, le=8192)] = None
+    stage: str | None = None
+    prompt: str | None = None
+
+
+class Manifest(_Strict):
+    """``product.yaml``. Every field is optional."""
+
+    name: str | None = None
+    description: str | None = None
+    category: str | None = None
+    mesh: Annotated[str | None, Field(description="mesh file, where the folder holds several")] = None
+    front: AxisName | None = None
+    up: AxisName | None = None
+    units: Annotated[Literal["m", "cm", "mm", "in", "ft"] | None, Field(description="of files without units")] = None
+    prompt: str | None = None
+    material: dict[str, MaterialOverride] = {}
+    regions: tuple[RegionEntry, ...] = ()
+    shots: tuple[str | ShotEntry, ...] | None = None
+
+
+class DeliverySettings(_Strict):
+    deliver_warn: bool = True
+    deliver_unrefined: Annotated[bool, Field(description="deliver images of preset `none`")] = False
+    webp_quality: Annotated[int, Field(ge=50, le=100)] = 90
+    jpeg_quality: Annotated[int, Field(ge=50, le=100)] = 92
+
+
+class LimitEntry(_Strict):
+    """Overrides of one estimator's limit, by ``check.estimator``."""
+
+    fail: float | None = None
+    warn: float | None = None
+    min_coverage: float | None = None
+    required: bool | None = None
+
+
+class Settings(_Strict):
+    """``catalogue.yaml``. Every field is optional."""
+
+    shots: tuple[str | ShotEntry, ...] | None = None
+    scale: Annotated[float, Field(gt=0.05, le=4, description="multiplies every shot's size")] = 1.0
+    prompt: str = ""
+    negative_prompt: str = "cartoon, illustration, blurry, deformed, extra text"
+    limits: dict[str, LimitEntry] = {}
+    delivery: DeliverySettings = DeliverySettings()
+    keep_passes: Literal["all", "failed", "none"] = "all"
+    max_texture_megapixels: Annotated[float, Field(gt=0)] = 67.2  # 8192²; bounds memory, 4 bytes a pixel
+    max_triangles: Annotated[int, Field(gt=0)] = 5_000_000
+
+
+@dataclass(frozen=True)
+class Product:
+    """One SKU folder, looked at but not opened."""
+
+    sku: str
+    folder: UPath
+    mesh_file: str                             # path inside the folder
+    files: tuple[str, ...]                     # every file of the folder, sorted, relative, posix
+    manifest: Manifest = field(default_factory=Manifest)
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name or re.sub(r"[-_]+", " ", self.sku)
+
+    @property
+    def description(self) -> str:
+        """What the product is, in words: the manifest's, else read from the SKU's and file's names."""
+        stem = Path(self.mesh_file).stem
+        words = re.sub(r"[-_]+", " ", self.sku if stem.lower() in {"mesh", "model", "scene"} else f"{self.sku} {stem}")
+        return self.manifest.description or self.manifest.name or words
+
+    @property
+    def category(self) -> str:
+        return self.manifest.category or guess_category(self.description)
+
+    @property
+    def texture_files(self) -> tuple[str, ...]:
+        return tuple(f for f in self.files
+                     if f.lower().endswith(TEXTURE_SUFFIXES) and not f.startswith(REFERENCE_FOLDER + "/"))
+
+    @property
+    def reference_files(self) -> tuple[str, ...]:
+        return tuple(f for f in self.files
+                     if f.lower().endswith(TEXTURE_SUFFIXES) and f.startswith(REFERENCE_FOLDER + "/"))
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """Regions the manifest names."""
+        return tuple(Region(**entry.model_dump()) for entry in self.manifest.regions)
+
+    @cached_property
+    def _hashes(self) -> dict[str, str]:
+        return {}
+
+    def sha256(self, file: str) -> str:
+        """Content hash of one file of the folder, read once per Product."""
+        if file not in self._hashes:
+            self._hashes[file] = hashlib.sha256((self.folder / file).read_bytes()).hexdigest()
+        return self._hashes[file]
+
+    @contextmanager
+    def local_folder(self) -> Iterator[Path]:
+        """The folder as a local path; a remote one is downloaded for the time of the block."""
+        if is_local(self.folder):
+            yield Path(self.folder.path)
+            return
+        with tempfile.TemporaryDirectory(prefix="packshot-") as temporary:
+            for file in self.files:
+                target = Path(temporary, file)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes((self.folder / file).read_bytes())
+            yield Path(temporary)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """A folder or prefix with one folder per SKU."""
+
+    root: UPath
+
+    @classmethod
+    def at(cls, location: str | os.PathLike[str]) -> Self:
+        """Open a catalogue; raises CatalogueError where there is none."""
+        root = UPath(location)
+        if not root.exists():
+            raise CatalogueError("catalogue_missing", f"There is no catalogue at {location}.",
+                                 "Set PACKSHOT_CATALOGUE to a folder or s3:// prefix with one folder per SKU.")
+        return cls(root)
+
+    @cached_property
+    def settings(self) -> Settings:
+        path = self.root / SETTINGS
+        return _parse(Settings, path) if path.exists() else Settings()
+
+    def folders(self) -> list[str]:
+        """Names of all SKU folders, legal or not, sorted."""
+        return sorted(p.name for p in self.root.iterdir() if not p.name.startswith(".") and p.is_dir())
+
+    def skus(self) -> list[str]:
+        """Legal SKU names, sorted."""
+        return [name for name in self.folders() if SKU_PATTERN.fullmatch(name)]
+
+    def illegal(self) -> dict[str, CatalogueError]:
+        """Folders whose name cannot be a SKU, each with its error."""
+        return {name: _illegal_name(name) for name in self.folders() if not SKU_PATTERN.fullmatch(name)}
+
+    def product(self, sku: str) -> Product:
+        """Look at one SKU folder. Raises CatalogueError with what is wrong and what to do."""
+        if not SKU_PATTERN.fullmatch(sku):
+            raise _illegal_name(sku)
+        folder = self.root / sku
+        files = tuple(_files_below(folder))
+        if not files:
+            raise CatalogueError("sku_empty", f"{sku}: the folder is empty or does not exist.",
+                                 "Put a mesh file (.fbx, .glb, .gltf, .obj or .stl) and its textures there.")
+        manifest = _parse(Manifest, folder / MANIFEST) if MANIFEST in files else Manifest()
+        return Product(sku, folder, _choose_mesh(sku, files, manifest), files, manifest)
+
+
+def is_local(path: UPath) -> bool:
+    return path.protocol in ("", "file", "local")
+
+
+def _illegal_name(name: str) -> CatalogueError:
+    return CatalogueError("sku_name", f"{name!r} cannot be a SKU name.",
+                          "Use letters, digits, - and _, at most 100, beginning with a letter or digit.")
+
+
+def _files_below(folder: UPath) -> list[str]:
+    if not folder.exists():
+        return []
+    prefix = folder.path.rstrip("/") + "/"
+    found = (p for p in folder.rglob("*") if p.is_file())
+    names = (p.path.removeprefix(prefix) for p in found)
+    return sorted(name for name in names if not any(part.startswith(".") for part in name.split("/")))
+
+
+def _choose_mesh(sku: str, files: tuple[str, ...], manifest: Manifest) -> str:
+    if manifest.mesh is not None:
+        if manifest.mesh in files:
+            return manifest.mesh
+        raise CatalogueError("mesh_missing", f"{sku}: {MANIFEST} names the mesh {manifest.mesh!r}, which is not there.",
+                             f"Correct `mesh:` in {MANIFEST} or add the file.")
+    meshes = [f for f in files if f.lower().endswith(MESH_SUFFIXES)]
+    if len(meshes) > 1:
+        raise CatalogueError("several_meshes", f"{sku}: {len(meshes)} mesh files: {', '.join(meshes[:4])}.",
+                             f"Keep one, or name it with `mesh: {meshes[0]}` in {MANIFEST}.")
+    if not meshes:
+        others = [f for f in files if not f.lower().endswith((*TEXTURE_SUFFIXES, ".yaml", ".mtl", ".bin", ".txt"))]
+        if others:
+            raise CatalogueError("unknown_format", f"{sku}: no mesh of a known format, but {', '.join(others[:4])}.",
+                                 "Export the model as .glb, .gltf, .fbx, .obj or .stl.")
+        raise CatalogueError("mesh_missing", f"{sku}: no mesh file.",
+                             "Add one .fbx, .glb, .gltf, .obj or .stl file.")
+    return meshes[0]
+
+
+def _parse(model: type[Model], path: UPath) -> Model:
+    """Read YAML into a model; a typo becomes one readable line that names the nearest known field."""
+    where = f"{path.parent.name}/{path.name}"
+    try:
+        data: Any = yaml.safe_load(path.read_text()) or {}
+        if not isinstance(data, dict):
+            raise CatalogueError("manifest_invalid", f"{where}: expected `key: value` lines.", "See docs/catalogue.md.")
+        return model.model_validate(data)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = str(error).replace("\n", " ")
+        raise CatalogueError("manifest_invalid", f"{where} is not valid YAML: {line}", "Check quotes and indentation."
+                             ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field_path = ".".join(str(part) for part in first["loc"])
+        hint = "See docs/catalogue.md for the fields."
+        if first["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(str(first["loc"][-1]), model.model_fields, n=1)
+            hint = f"Did you mean `{near[0]}`?" if near else f"Known fields: {', '.join(model.model_fields)}."
+        raise CatalogueError("manifest_invalid", f"{where}: `{field_path}`: {first['msg']}.", hint) from error

@@ -1,0 +1,53 @@
+"""The one thing a refiner is asked, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.render.types import ControlPasses
+
+
+@dataclass(frozen=True, slots=True)
+class RefinerIdentity:
+    """What the image depends on besides its passes; enters the data version whole."""
+
+    preset: str                            # none, diffusers, …
+    version: int                           # of this preset's code, bumped by hand when its output changes
+    model: str = ""                        # folder name or hub id; "" where there is none
+    revision: str = ""                     # hub revision
+    model_sha256: str = ""                 # over all weight files
+    parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RefineRequest:
+    """One image to make."""
+
+    passes: ControlPasses
+    prompt: str
+    seed: int                              # hash(sku, shot, attempt)
+    negative_prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """A display-ready image and where it came from."""
+
+    pixels: NDArray[np.uint8]              # (H, W, 3) sRGB
+    provenance: Mapping[str, object]       # JSON-able: preset, model, revision, seed, strength, DigitalSourceType, …
+
+
+class Refiner(Protocol):
+    """Passes in, photograph out. ``preferred_batch`` images at a time share one forward pass."""
+
+    identity: RefinerIdentity
+    preferred_batch: int
+
+    def refine(self, requests: Sequence[RefineRequest]) -> list[Refined]:
+        """Return one image per request, in order, at the size of its passes."""
+        ...

@@ -1,0 +1,75 @@
+"""The built-in shots, and how a catalogue's or product's own list changes them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pipeline.catalogue import (
+    EmbeddedCameraRef,
+    OrbitCamera,
+    Product,
+    Region,
+    Settings,
+    Shot,
+    ShotEntry,
+)
+from pipeline.errors import CatalogueError
+
+# Shoes are sold by their side: 90° looks at the side, slightly less shows the toe.
+HERO_AZIMUTH_DEG = {"footwear": 62.0, "box": 32.0, "mug": 38.0}
+DEFAULT_HERO_AZIMUTH_DEG = 35.0
+
+BUILT_IN = {
+    "hero": Shot("hero", OrbitCamera(elevation_deg=14.0, fill=0.62), 1920, 1080, "sweep",
+                 prompt="homepage hero, studio product photograph, soft daylight"),
+    "square": Shot("square", OrbitCamera(elevation_deg=10.0, fill=0.84), 1080, 1080, "white",
+                   prompt="square advertisement, product photograph on pure white"),
+    "lifestyle": Shot("lifestyle", OrbitCamera(elevation_deg=16.0, focal_mm=50.0, fill=0.66), 1080, 1350, "lifestyle",
+                      prompt="lifestyle photograph, wooden table by a window, warm light"),
+    "top": Shot("top", OrbitCamera(azimuth_deg=90.0, elevation_deg=89.0, fill=0.84), 1080, 1080, "white",
+                prompt="seen from straight above, product photograph on pure white"),
+    "detail": Shot("detail", OrbitCamera(elevation_deg=14.0, fill=0.6), 1080, 1080, "white",
+                   prompt="close-up, sharp print and stitching"),
+}
+
+
+def shots_for(product: Product, settings: Settings, regions: tuple[Region, ...]) -> tuple[Shot, ...]:
+    """The shots of one SKU: the manifest's list, else the catalogue's, else the built-in set.
+
+    ``detail`` frames the largest label or logo and is absent where there is none.
+    """
+    entries = product.manifest.shots or settings.shots or tuple(BUILT_IN)
+    shots = (_shot(entry, product, settings) for entry in entries)
+    marks = [region for region in regions if region.kind in ("label", "logo")]
+    framed = max(marks, key=_uv_area).name if marks else None
+    return tuple(replace(shot, framed_region=framed) if shot.name == "detail" else shot
+                 for shot in shots if shot.name != "detail" or framed)
+
+
+def _shot(entry: str | ShotEntry, product: Product, settings: Settings) -> Shot:
+    name = entry if isinstance(entry, str) else entry.name
+    if isinstance(entry, str) and name not in BUILT_IN:
+        raise CatalogueError("shot_unknown", f"There is no built-in shot {name!r}.",
+                             f"Built in: {', '.join(BUILT_IN)}; or give the shot a camera of its own.")
+    shot = BUILT_IN.get(name, Shot(name))
+    camera = shot.camera
+    if isinstance(camera, OrbitCamera) and name != "top":
+        camera = replace(camera, azimuth_deg=HERO_AZIMUTH_DEG.get(product.category, DEFAULT_HERO_AZIMUTH_DEG))
+    if isinstance(entry, ShotEntry):
+        if entry.camera is not None:
+            camera = EmbeddedCameraRef(entry.camera)
+        elif isinstance(camera, OrbitCamera):
+            given = {key: value for key in ("azimuth_deg", "elevation_deg", "focal_mm", "fill")
+                     if (value := getattr(entry, key)) is not None}
+            camera = replace(camera, **given)
+        changes = {key: value for key in ("width", "height", "stage", "prompt")
+                   if (value := getattr(entry, key)) is not None}
+        shot = replace(shot, **changes)
+    width, height = (max(64, round(side * settings.scale)) for side in (shot.width, shot.height))
+    return replace(shot, camera=camera, width=width, height=height)
+
+
+def _uv_area(region: Region) -> float:
+    """Shoelace area of the region's polygon in uv."""
+    corners = region.polygon
+    return abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(corners, corners[1:] + corners[:1], strict=True))) / 2
