@@ -1,0 +1,1 @@
+"""The example catalogue and the code that makes it."""

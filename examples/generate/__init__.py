@@ -1,0 +1,1 @@
+"""Generators of the example products: shapes, textures and the regions a customer would check."""
