@@ -13,9 +13,9 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -177,6 +177,15 @@ class ArtifactStore:
                   "files": {name: asdict(stored) for name, stored in artifact.files.items()},
                   "written_at": time.time()}
         self.write_bytes(f"{artifact.asset}/{artifact.sku}/current.json", json.dumps(record, indent=1).encode())
+
+    def drop(self, artifact: Artifact, names: Collection[str]) -> None:
+        """Remove files that can be made again from a current artefact; its data version stays the same."""
+        files = {name: stored for name, stored in artifact.files.items() if name not in names}
+        if len(files) == len(artifact.files):
+            return
+        self._publish(replace(artifact, files=files))
+        for name in set(artifact.files) - set(files):
+            (artifact.folder / name).unlink(missing_ok=True)
 
     def write_bytes(self, name: str, data: bytes) -> UPath:
         """Write one object of the store atomically and return where it is."""

@@ -1,0 +1,43 @@
+# Every target sets up what it needs first. `make demo` and `make test` are all a new reader has to know.
+CATALOGUE ?= examples/catalogue
+STORE ?= store
+PORT ?= 3000
+BIN := .venv/bin
+
+export PACKSHOT_CATALOGUE := $(CATALOGUE)
+export PACKSHOT_STORE := $(STORE)
+# One BLAS or OpenMP pool per process: oversubscribed threads are several times slower.
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: setup demo test run ui lint lock examples clean
+
+setup:
+	@./setup.sh
+
+demo: setup  ## the example catalogue, from meshes to the report page
+	@echo "demo: the example catalogue, into $(STORE)/"
+	@$(BIN)/python -m sensors.refresh --catalogue examples/catalogue --store $(STORE)
+
+test: setup  ## the whole suite
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+run: setup  ## make run CATALOGUE=folder-or-s3:// STORE=folder-or-s3://
+	@$(BIN)/python -m sensors.refresh
+
+ui: setup  ## the Dagster UI on the same records as `make run`
+	@echo "ui: http://localhost:$(PORT)"
+	@DAGSTER_HOME="$$($(BIN)/python -m sensors.home $(STORE))" $(BIN)/dagster dev -w workspace.yaml -p $(PORT)
+
+lint: setup  ## style and strict types
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+lock: setup  ## after a change of pyproject.toml's dependencies
+	uv pip compile --universal --python-version 3.11 --no-header --no-annotate --generate-hashes \
+	    --extra dev --extra notebooks pyproject.toml -o requirements.lock
+
+examples: setup  ## generate examples/catalogue again
+	@$(BIN)/python -m examples.generate
+
+clean:  ## forget the environment and the local store
+	rm -rf .venv store .mypy_cache .ruff_cache .pytest_cache .hypothesis

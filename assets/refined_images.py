@@ -1,0 +1,77 @@
+"""A photorealistic image of every shot, guided by its control passes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from dagster import MetadataValue
+
+from assets import control_passes
+from assets.sku import Sku
+from assets.stage import Metadata, Stage, sku_spec
+from assets.thumbnails import montage
+from pipeline.catalogue import Shot
+from pipeline.refine import VERSION, save_png, seed_for
+from pipeline.refine.types import RefineRequest
+from pipeline.store import Artifact, ArtifactWriter
+
+ATTEMPT = 0
+
+spec = sku_spec("refined_images", deps=[control_passes.spec], group="refine", kinds={"pytorch", "huggingface"},
+                version=VERSION,
+                description="Photorealistic image of every shot, guided by its control passes, with provenance. "
+                            "Preset `none` hands on the renderer's own picture and says so.")
+
+
+def prompt_for(sku: Sku, shot: Shot) -> str:
+    """What to tell the refiner: the product in words, then the shot, then the house's own words."""
+    product = sku.product
+    parts = (product.manifest.prompt or product.description, shot.prompt, sku.bench.catalogue.settings.prompt)
+    return ", ".join(part for part in parts if part)
+
+
+def inputs(sku: Sku) -> dict[str, Any]:
+    return {
+        "passes": sku.artifact("control_passes").data_version,
+        "refiner": asdict(sku.bench.refiner.identity()),
+        "prompts": {shot.name: prompt_for(sku, shot) for shot in sku.shots},
+        "negative_prompt": sku.bench.catalogue.settings.negative_prompt,
+        "attempt": ATTEMPT,
+    }
+
+
+def produce(sku: Sku, out: ArtifactWriter) -> None:
+    refiner = sku.bench.refiner.get()
+    passes_version = sku.artifact("control_passes").data_version
+    shots, seconds = sku.shots, {}
+    for start in range(0, len(shots), refiner.preferred_batch):
+        batch = shots[start : start + refiner.preferred_batch]
+        requests = [RefineRequest(sku.passes(shot.name), prompt_for(sku, shot), seed_for(sku.name, shot.name, ATTEMPT),
+                                  sku.bench.catalogue.settings.negative_prompt) for shot in batch]
+        started = time.perf_counter()
+        for shot, refined in zip(batch, refiner.refine(requests), strict=True):
+            provenance = {**refined.provenance, "sku": sku.name, "shot": shot.name, "passes_version": passes_version}
+            save_png(refined.pixels, out.path(f"{shot.name}.png"), provenance)
+            out.json(f"{shot.name}.json", provenance)
+            seconds[shot.name] = round((time.perf_counter() - started) / len(batch), 3)
+    out.metadata["shots"] = [shot.name for shot in shots]
+    out.metadata["seconds"] = seconds
+    out.metadata["refiner"] = asdict(refiner.identity)
+
+
+def describe(sku: Sku, artifact: Artifact) -> Metadata:
+    preset = artifact.metadata["refiner"]["preset"]
+    shots = artifact.metadata["shots"]
+    note = " — the renderer's picture, not refined" if preset == "none" else ""
+    return {
+        "images": montage([artifact.path(f"{shot}.png") for shot in shots]),
+        "preset": MetadataValue.text(preset + note),
+        "model": MetadataValue.text(artifact.metadata["refiner"]["model"] or "–"),
+        "seconds_per_shot": MetadataValue.json(artifact.metadata["seconds"]),
+        "folder": MetadataValue.path(str(artifact.folder)),
+    }
+
+
+stage = Stage(spec, VERSION, inputs, produce, describe)

@@ -1,0 +1,143 @@
+"""Every check, on every region, of every shot."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from dagster import AssetCheckEvaluation, AssetCheckSeverity, AssetCheckSpec, MetadataValue
+
+from assets import product_regions, refined_images
+from assets.partitions import SKUS
+from assets.sku import Sku
+from assets.stage import Metadata, Stage, sku_spec
+from assets.thumbnails import montage, write_png
+from pipeline import scores as score_tables
+from pipeline.refine import seed_for
+from pipeline.scores import ScoreContext
+from pipeline.sentinel import CALIBRATION_ID, VERSION, check_names, image_verdict
+from pipeline.sentinel.types import Measurement
+from pipeline.store import Artifact, ArtifactWriter, data_version
+
+spec = sku_spec("sentinel_scores", deps=[product_regions.spec, refined_images.spec], group="sentinel",
+                kinds={"python", "parquet"}, version=VERSION,
+                description="Every check of every region and shot against what exact geometry says the image must show. "
+                            "Measurements are kept apart from judged scores: a changed limit judges again, "
+                            "without touching pixels.")
+
+check_specs = [AssetCheckSpec(name, asset=spec, partitions_def=SKUS, description=f"Sentinel: {name.replace('_', ' ')}")
+               for name in check_names()]
+
+
+def inputs(sku: Sku) -> dict[str, Any]:
+    limits = {key: entry.model_dump(mode="json") for key, entry in sku.bench.catalogue.settings.limits.items()}
+    return {
+        "measured": {
+            "image": sku.artifact("refined_images").data_version,
+            "passes": sku.artifact("control_passes").data_version,
+            "regions": sku.artifact("product_regions").data_version,
+            "sentinel": VERSION,
+        },
+        "limits": limits, "calibration": CALIBRATION_ID, "category": sku.product.category,
+    }
+
+
+def produce(sku: Sku, out: ArtifactWriter) -> None:
+    refined = sku.artifact("refined_images")
+    exact_inputs = inputs(sku)
+    version = data_version({**exact_inputs, "version": VERSION})
+    previous = sku.store.current("sentinel_scores", sku.name)
+    again = previous is not None and previous.inputs.get("measured") == exact_inputs["measured"]
+    tables: list[pa.Table] = []
+    kept: list[pa.Table] = []
+    verdicts: dict[str, str] = {}
+    defects: list[str] = []
+    seconds: dict[str, float] = {}
+    for shot in refined.metadata["shots"]:
+        started = time.perf_counter()
+        if again and previous is not None:
+            measurements = score_tables.measurements_of(previous.path("measurements.parquet"), shot)
+            evidence = {name: previous.path(name).read_bytes() for name in previous.files
+                        if name.startswith(f"evidence/{shot}/")}
+            for name, data in evidence.items():
+                out.path(name).write_bytes(data)
+        else:
+            measurements = sku.bench.sentinel.measure(sku.passes(shot), sku.image(shot), sku.regions)
+            _write_evidence(measurements, shot, out)
+        judged = sku.bench.sentinel.judge(measurements, sku.bench.catalogue.settings.limits)
+        verdicts[shot] = image_verdict(judged)
+        defects += [f"{shot}: {score.sentence}" for score in judged if score.verdict in ("fail", "unmeasured")]
+        tables.append(score_tables.score_rows(judged, _context(sku, shot, refined, version)))
+        kept.append(score_tables.measurement_rows(measurements, shot))
+        seconds[shot] = round(time.perf_counter() - started, 3)
+    score_tables.write_scores(pa.concat_tables(tables), out.path("scores.parquet"))
+    score_tables.write_measurements(pa.concat_tables(kept), out.path("measurements.parquet"))
+    out.json("verdicts.json", verdicts)
+    out.metadata.update(verdicts=verdicts, defects=defects, seconds=seconds, remeasured=not again,
+                        checks=_verdict_by_check(pa.concat_tables(tables)))
+
+
+def _context(sku: Sku, shot: str, refined: Artifact, version: str) -> ScoreContext:
+    identity = refined.metadata["refiner"]
+    return ScoreContext(
+        sku=sku.name, shot=shot, attempt=refined_images.ATTEMPT, selected=True,
+        image_sha256=refined.files[f"{shot}.png"].sha256, calibration_id=CALIBRATION_ID,
+        category=sku.product.category, data_version=version, sentinel_version=str(VERSION),
+        refiner=identity["preset"], refiner_version=f"{identity['version']}:{identity['model_sha256'][:12]}".rstrip(":"),
+        seed=seed_for(sku.name, shot, refined_images.ATTEMPT), run_id=sku.bench.run_id, scored_at=datetime.now(UTC))
+
+
+def _write_evidence(measurements: list[Measurement], shot: str, out: ArtifactWriter) -> None:
+    for measurement in measurements:
+        if measurement.evidence is not None:
+            write_png(measurement.evidence, out.path(score_tables.evidence_path(measurement, shot)))
+
+
+def _verdict_by_check(table: pa.Table) -> dict[str, dict[str, int]]:
+    """How often each verdict was given, by check."""
+    counted: dict[str, Counter[str]] = {}
+    for check, verdict in zip(table["check"].to_pylist(), table["verdict"].to_pylist(), strict=True):
+        counted.setdefault(check, Counter())[verdict] += 1
+    return {check: dict(verdicts) for check, verdicts in counted.items()}
+
+
+def evaluations(sku: Sku, artifact: Artifact) -> list[AssetCheckEvaluation]:
+    """One asset check per Sentinel check: failed where a required reading failed or is missing."""
+    table = score_tables.read_scores(artifact.path("scores.parquet")).to_pylist()
+    found = []
+    for name in check_names():
+        rows = [row for row in table if row["check"] == name]
+        bad = [row for row in rows if row["required"] and row["verdict"] in ("fail", "unmeasured")]
+        warned = [row for row in rows if row["verdict"] in ("warn", "fail", "unmeasured") and row not in bad]
+        sentences = [f"- **{row['shot']}**: {row['sentence'] or row['reason']}" for row in (*bad, *warned)]
+        found.append(AssetCheckEvaluation(
+            asset_key=spec.key, check_name=name, passed=not bad, partition=sku.name,
+            severity=AssetCheckSeverity.ERROR if bad else AssetCheckSeverity.WARN,
+            metadata={"readings": MetadataValue.int(len(rows)), "failed": MetadataValue.int(len(bad)),
+                      "defects": MetadataValue.md("\n".join(sentences[:20]) or "none")}))
+    return found
+
+
+def describe(sku: Sku, artifact: Artifact) -> Metadata:
+    verdicts, checks = artifact.metadata["verdicts"], artifact.metadata["checks"]
+    columns = ("pass", "warn", "fail", "unmeasured", "not_applicable")
+    rows = "\n".join(f"| {check} | " + " | ".join(str(counted.get(column, 0)) for column in columns) + " |"
+                     for check, counted in sorted(checks.items()))
+    evidence = [artifact.path(name) for name in artifact.files if name.startswith("evidence/")][:5]
+    return {
+        "verdicts": MetadataValue.md("| shot | verdict |\n|---|---|\n"
+                                     + "\n".join(f"| {shot} | {verdict} |" for shot, verdict in verdicts.items())),
+        "checks": MetadataValue.md(f"| check | {' | '.join(columns)} |\n|---{'|---' * len(columns)}|\n{rows}"),
+        "defects": MetadataValue.md("\n".join(f"- {line}" for line in artifact.metadata["defects"][:20]) or "none"),
+        "evidence": montage(evidence),
+        "seconds_per_shot": MetadataValue.json(artifact.metadata["seconds"]),
+        "scores": MetadataValue.path(artifact.url("scores.parquet")),
+    }
+
+
+stage = Stage(spec, VERSION, inputs, produce, describe)

@@ -1,0 +1,104 @@
+"""`make run`: bring a catalogue up to date in this process, then publish. ``python -m sensors.refresh``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+from dagster import DagsterInstance
+
+from pipeline.errors import PackshotError
+from sensors.decide import Plan, assign_batches, decide, save_states
+from sensors.home import dagster_home
+from sensors.runs import BATCH_TAG, RUN_KEY_TAG, add_keys, batch_config, run_state
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status: 0 done, 1 SKUs failed, 2 the catalogue or store cannot be used."""
+    parser = argparse.ArgumentParser(prog="python -m sensors.refresh", description=__doc__)
+    parser.add_argument("--catalogue", default=os.environ.get("PACKSHOT_CATALOGUE", "examples/catalogue"))
+    parser.add_argument("--store", default=os.environ.get("PACKSHOT_STORE", "store"))
+    parser.add_argument("--night", action="store_true", help="try failed SKUs again, as the nightly schedule does")
+    parser.add_argument("--json", action="store_true", help="print one JSON object at the end instead of lines")
+    options = parser.parse_args(arguments)
+    os.environ.update(PACKSHOT_CATALOGUE=options.catalogue, PACKSHOT_STORE=options.store)
+    home = dagster_home(options.store)
+    os.environ["DAGSTER_HOME"] = str(home)
+    try:
+        outcome = refresh(home, night=options.night, quiet=options.json)
+    except PackshotError as error:
+        print(json.dumps({"error": error.as_dict()}) if options.json else f"error: {error}", file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps(outcome, indent=1))
+    return 1 if outcome["failed"] or outcome["illegal"] else 0
+
+
+def refresh(home: Path, *, night: bool, quiet: bool) -> dict[str, object]:
+    """Decide, run what has to run as one batch, publish. Returns counts and errors by SKU."""
+    from definitions import CATALOGUE, REFINER, STORE, defs  # reads the environment set above
+
+    started = time.perf_counter()
+    say = _silent if quiet else print
+    store, catalogue = STORE.open(), CATALOGUE.open()
+    with DagsterInstance.from_config(str(home)) as instance:
+        _only_progress(quiet)
+        plan = decide(catalogue, store, REFINER.identity(), lambda key: run_state(instance, key), night=night)
+        say(_summary(plan))
+        for name, message in plan.illegal.items():
+            say(f"  {name}: {message}")
+        add_keys(plan, instance)
+        batches = plan.batches(max(1, len(plan.requests)))
+        keys = assign_batches(plan, batches)
+        save_states(store, plan.states)
+        for key, batch in zip(keys, batches, strict=True):
+            defs.resolve_job_def("refresh_batch").execute_in_process(
+                run_config=batch_config(batch), instance=instance, raise_on_error=False,
+                tags={RUN_KEY_TAG: key, BATCH_TAG: str(len(batch))})
+        published = bool(batches) or store.read_bytes("report/index.html") is None or bool(plan.removed_skus)
+        if published:
+            result = defs.resolve_job_def("publish").execute_in_process(instance=instance, raise_on_error=False)
+            if not result.success:
+                raise PackshotError("publish_failed", "Score tables or report could not be written.",
+                                    "See the publish run in the Dagster UI (make ui).")
+    errors = {sku: error for sku, error in store.errors().items() if sku in plan.states}
+    report = store.root / "report" / "index.html"
+    failed = {sku: error for sku, error in errors.items() if not plan.states[sku].missing}
+    for sku, error in failed.items():
+        say(f"  {sku}: {error['message']} [{error['code']}] {error['hint']}")
+    say(f"{len(plan.requests)} run, {plan.unchanged} unchanged, {len(failed)} failed "
+        f"in {time.perf_counter() - started:.0f} s. Report: {report}")
+    return {"run": [request.sku for request in plan.requests], "unchanged": plan.unchanged, "failed": failed,
+            "illegal": plan.illegal, "removed": plan.removed_skus, "published": published, "report": str(report),
+            "seconds": round(time.perf_counter() - started, 2)}
+
+
+def _summary(plan: Plan) -> str:
+    reasons: dict[str, int] = {}
+    for request in plan.requests:
+        reasons[request.reason] = reasons.get(request.reason, 0) + 1
+    what = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "nothing to run"
+    return f"{len(plan.states)} SKUs: {what}, {plan.unchanged} unchanged."
+
+
+def _only_progress(quiet: bool) -> None:
+    """Dagster logs every event; people want the line per SKU."""
+    logger = logging.getLogger("dagster")
+    logger.handlers.clear()
+    handler = logging.StreamHandler(sys.stderr if quiet else sys.stdout)
+    handler.addFilter(lambda record: "] " in record.getMessage() or record.levelno >= logging.ERROR)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.addHandler(handler)
+
+
+def _silent(_: str) -> None:
+    """Nothing to say under --json."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

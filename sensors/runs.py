@@ -1,0 +1,58 @@
+"""What became of the run behind a run key, and how a batch is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dagster import DagsterInstance, DagsterRunStatus, RunRequest, RunsFilter
+
+from assets.partitions import SKUS
+from sensors.decide import Plan, RunState
+
+RUN_KEY_TAG = "dagster/run_key"
+BATCH_TAG = "packshot/batch"
+
+# At most so many processes for one look at the catalogue, however many SKUs changed.
+MAX_RUNS = 4
+MIN_SKUS_PER_RUN = 50
+
+# SQLite takes about this many partition keys in one call.
+KEYS_PER_CALL = 25_000
+
+
+def batch_size(requested: int) -> int:
+    """SKUs per run: a start costs seconds, so small batches share one run and large ones at most four."""
+    return max(MIN_SKUS_PER_RUN, -(-requested // MAX_RUNS))
+
+
+def run_state(instance: DagsterInstance, run_key: str) -> RunState:
+    """Latest state of the run that carries a run key."""
+    runs = instance.get_runs(RunsFilter(tags={RUN_KEY_TAG: run_key}), limit=1)
+    if not runs:
+        return "absent"
+    if not runs[0].is_finished:
+        return "in_flight"
+    return {DagsterRunStatus.SUCCESS: "succeeded", DagsterRunStatus.CANCELED: "cancelled"}.get(runs[0].status, "failed")
+
+
+def batch_config(skus: Sequence[str]) -> dict[str, object]:
+    return {"ops": {"work_through": {"config": {"skus": list(skus)}}}}
+
+
+def batch_request(run_key: str, skus: Sequence[str]) -> RunRequest:
+    return RunRequest(run_key=run_key, run_config=batch_config(skus), tags={BATCH_TAG: str(len(skus))})
+
+
+def new_keys(plan: Plan, instance: DagsterInstance) -> list[str]:
+    """SKUs of the catalogue that are no partitions yet."""
+    assert SKUS.name is not None
+    known = set(instance.get_dynamic_partitions(SKUS.name))
+    return [sku for sku, state in plan.states.items() if sku not in known and not state.missing]
+
+
+def add_keys(plan: Plan, instance: DagsterInstance) -> None:
+    """Make a partition of every new SKU at once, where no sensor result can carry the request."""
+    assert SKUS.name is not None
+    keys = new_keys(plan, instance)
+    for start in range(0, len(keys), KEYS_PER_CALL):
+        instance.add_dynamic_partitions(SKUS.name, keys[start : start + KEYS_PER_CALL])
