@@ -1,0 +1,134 @@
+"""What a refiner is asked to be: one frozen settings object, from code, a file or the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.errors import RefineError
+
+VARIABLE = "PACKSHOT_REFINER"
+PREFIX = VARIABLE + "_"
+FILE_SUFFIXES = (".json", ".yaml", ".yml")
+Drive = Literal["depth", "normal", "edges"]
+
+# depth · depth@0.8 · depth@0.8=folder-or-hub-id
+_CONTROLNET = re.compile(r"(?P<drive>[a-z]+)(@(?P<scale>[0-9.]+))?(=(?P<model>.+))?")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ControlNetSettings(_Strict):
+    """One ControlNet and the pass that drives it."""
+
+    drive: Drive = "depth"                                   # must be what the ControlNet was trained on
+    model: str = ""                                          # folder or hub id; "" = the one in the pipeline's folder
+    scale: Annotated[float, Field(ge=0, le=2)] = 0.8         # 0 ignores the pass; above 1 looks etched
+    revision: str = ""                                       # hub commit or branch; a branch may move
+
+
+class RefinerSettings(_Strict):
+    """Which refiner, and how it runs. Every field has a working default."""
+
+    preset: str = "none"                                     # an entry of pipeline.refine.PRESETS
+    model: str = ""                                          # diffusers folder or hub id; safetensors only
+    controlnets: Annotated[tuple[ControlNetSettings, ...], Field(min_length=1, max_length=2)] = (ControlNetSettings(),)
+    revision: str = ""                                       # hub commit or branch; pin a commit, a branch may move
+    strength: Annotated[float, Field(gt=0, le=1)] = 0.4      # share of the noise schedule; above 0.6 redraws labels
+    steps: Annotated[int, Field(ge=1, le=200)] = 30          # of the whole schedule; steps × strength are computed
+    guidance_scale: Annotated[float, Field(ge=0, le=30)] = 6.0  # ≤ 1 ignores the negative prompt and halves the work
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"  # auto: float16 on a GPU, else float32
+    offload: Literal["none", "model", "sequential"] = "none"  # GPU only; model: 8–12 GB cards, sequential: slow
+    device: str = "auto"                                     # auto: cuda where there is one, else cpu; or cuda:1
+    batch: Annotated[int, Field(ge=1, le=64)] = 1            # images per forward pass; part of the image's identity
+    vae_tiling: bool = False                                 # decode in tiles: less memory, faint seams above 1024 px
+    long_side: Annotated[int, Field(ge=64, le=4096)] = 768   # px worked at; larger passes are reduced, come back soft
+    local_files_only: bool = False                           # never ask the hub; False may download gigabytes once
+
+    @model_validator(mode="after")
+    def _takes_a_step(self) -> Self:
+        if int(self.steps * self.strength) < 1:
+            raise ValueError(f"steps × strength is {self.steps * self.strength:.2f}: below one step nothing is refined")
+        return self
+
+    @classmethod
+    def parse(cls, value: Mapping[str, Any], source: str = "the refiner's settings") -> Self:
+        """Validated settings; RefineError names the first wrong field of ``source``."""
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "settings"
+            raise RefineError("refiner_settings", f"{source}: {where}: {first['msg']}.",
+                              f"Fields: {', '.join(cls.model_fields)}.") from error
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Self:
+        """Settings in a JSON or YAML file. Model folders may be given relative to the file."""
+        file = Path(path).expanduser()
+        try:
+            value = json.loads(file.read_text()) if file.suffix == ".json" else yaml.safe_load(file.read_text())
+        except OSError as error:
+            raise RefineError("refiner_file", f"The refiner file {file} cannot be read.",
+                              f"Correct {VARIABLE} or create the file.") from error
+        except (json.JSONDecodeError, yaml.YAMLError, UnicodeDecodeError) as error:
+            raise RefineError("refiner_file", f"{file.name} is not valid {file.suffix.lstrip('.').upper()}.",
+                              "One field per line, for example `preset: none`.") from error
+        if not isinstance(value, dict):
+            raise RefineError("refiner_file", f"{file.name} does not hold settings.", "Begin with `preset: none`.")
+        settings = cls.parse(value, file.name)
+        nets = tuple(net.model_copy(update={"model": _beside(file, net.model)}) for net in settings.controlnets)
+        return settings.model_copy(update={"model": _beside(file, settings.model), "controlnets": nets})
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Settings from ``PACKSHOT_REFINER`` and ``PACKSHOT_REFINER_<FIELD>``.
+
+        ``PACKSHOT_REFINER`` is a preset (``none``), a preset with its model (``diffusers:/models/sd15`` or
+        ``diffusers:owner/name``) or a .json/.yaml file. Any other field follows as a variable of its name,
+        and wins: ``PACKSHOT_REFINER_STRENGTH=0.5``. ControlNets are a list of ``drive[@scale][=model]``:
+        ``PACKSHOT_REFINER_CONTROLNETS=depth@0.8=/models/depth,edges@0.4=owner/name``.
+        """
+        variables = os.environ if environment is None else environment
+        chosen = variables.get(VARIABLE, "").strip()
+        base = cls()
+        if chosen.endswith(FILE_SUFFIXES):
+            base = cls.from_file(chosen)
+        elif chosen:
+            preset, _, model = chosen.partition(":")
+            base = cls(preset=preset, model=model)
+        fields: dict[str, Any] = {}
+        for name, text in variables.items():
+            if not name.startswith(PREFIX):
+                continue
+            field = name.removeprefix(PREFIX).lower()
+            if field not in cls.model_fields:
+                raise RefineError("refiner_settings", f"{name} is not a setting.",
+                                  f"Known: {', '.join(PREFIX + known.upper() for known in cls.model_fields)}.")
+            fields[field] = _controlnets(name, text) if field == "controlnets" else text.strip()
+        return cls.parse({**base.model_dump(), **fields}, "environment") if fields else base
+
+
+def _controlnets(variable: str, text: str) -> list[dict[str, str]]:
+    found = []
+    for entry in (part.strip() for part in text.split(",")):
+        match = _CONTROLNET.fullmatch(entry)
+        if match is None:
+            raise RefineError("refiner_settings", f"{variable}: {entry!r} is not drive[@scale][=model].",
+                              "For example depth@0.8=/models/depth,edges@0.4=owner/name.")
+        found.append({name: value for name, value in match.groupdict().items() if value})
+    return found
+
+
+def _beside(file: Path, model: str) -> str:
+    folder = file.parent / Path(model).expanduser()
+    return str(folder) if model and folder.is_dir() else model
