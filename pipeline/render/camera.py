@@ -1,0 +1,207 @@
+"""Cameras that frame a product by themselves, and those that come with a file or a photo."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.catalogue import EmbeddedCameraRef, Instance, OrbitCamera, Shot, SolvedCamera
+from pipeline.errors import RenderError
+from pipeline.mesh.types import EmbeddedCamera, Mesh
+from pipeline.render.types import CameraMatrices
+
+F64 = NDArray[np.float64]
+SENSOR_WIDTH_MM = 36.0
+OVERHEAD_DEG = 80.0            # above it, the picture is a plan view with its own roll
+UP = np.array([0.0, 1.0, 0.0])
+_AXES = {"+x": (1.0, 0.0, 0.0), "-x": (-1.0, 0.0, 0.0), "+y": (0.0, 1.0, 0.0), "-y": (0.0, -1.0, 0.0),
+         "+z": (0.0, 0.0, 1.0), "-z": (0.0, 0.0, -1.0)}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an orbit camera frames: points in the world, and from where if not from the orbit's angles."""
+
+    points: F64                            # (N, 3) metres
+    direction: F64 | None = None           # unit, from the target to the camera
+    up: F64 | None = None                  # image up; None: world up
+    min_width: float = 0.0                 # metres the frame shows at the target, at least
+
+
+def world_points(mesh: Mesh, instances: tuple[Instance, ...]) -> F64:
+    """(N, 3) outermost points of all instances: enough to frame and to bound the product exactly.
+
+    Kept are the vertices furthest along each of many directions, so framing costs the same
+    for a million triangles as for a hundred.
+    """
+    if not instances:
+        raise RenderError("shot_empty", "The shot shows no instance of the product.", "Give the shot one instance.")
+    used = mesh.positions[np.unique(mesh.triangles)].astype(np.float64)
+    if len(used) > 2000:
+        directions = _sphere(600).astype(np.float32)
+        furthest = np.concatenate([np.argmax(used.astype(np.float32) @ chunk.T, axis=0)
+                                   for chunk in np.array_split(directions, 12)])
+        extremes = np.concatenate([used.argmin(axis=0), used.argmax(axis=0)])
+        used = used[np.unique(np.concatenate([furthest, extremes]))]
+    return np.concatenate([transform_points(np.asarray(instance.world, np.float64), used) for instance in instances])
+
+
+def transform_points(matrix: F64, points: F64) -> F64:
+    return points @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def front_direction(mesh: Mesh, instances: tuple[Instance, ...]) -> tuple[F64, bool]:
+    """Horizontal unit vector the product faces in the first instance's pose, and whether it is known.
+
+    Unknown fronts give the direction with the largest silhouette; of its two ends the one nearer to +Z.
+    """
+    pose = np.asarray(instances[0].world, np.float64)[:3, :3]
+    if mesh.front.axis is not None:
+        axis = pose @ np.asarray(_AXES[mesh.front.axis])
+        flat = axis - UP * axis[1]
+        if np.linalg.norm(flat) > 1e-3 * np.linalg.norm(axis):
+            return flat / np.linalg.norm(flat), True
+    corners = mesh.positions[mesh.triangles].astype(np.float64) @ pose.T
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    angles = np.radians(np.arange(-90.0, 90.0, 5.0))
+    candidates = np.stack([np.sin(angles), np.zeros_like(angles), np.cos(angles)], axis=1)
+    areas = np.array([np.abs(normals @ candidate).sum() for candidate in candidates])
+    # Nearly equal silhouettes count as equal, so a round product keeps facing +Z.
+    good = np.flatnonzero(areas >= areas.max() * 0.98)
+    best = good[np.argmax(candidates[good, 2])]
+    return candidates[best], False
+
+
+def solve_camera(mesh: Mesh, shot: Shot, target: Target) -> CameraMatrices:
+    """View and projection of one shot. Raises RenderError where it cannot be framed."""
+    camera = shot.camera
+    if isinstance(camera, SolvedCamera):
+        return CameraMatrices(np.asarray(camera.view, np.float64), np.asarray(camera.projection, np.float64))
+    if isinstance(camera, EmbeddedCameraRef):
+        return _embedded(_find(mesh, camera.name), shot, target.points)
+    front, known = front_direction(mesh, shot.instances)
+    direction, up = _orbit(camera, front, known)
+    if target.direction is not None:
+        direction, up = target.direction, UP if target.up is None else target.up
+    return _frame(camera, shot, direction, up, target)
+
+
+def _orbit(camera: OrbitCamera, front: F64, known: bool) -> tuple[F64, F64]:
+    """Unit direction from the product to the camera, and the image's up."""
+    azimuth, elevation = math.radians(camera.azimuth_deg), math.radians(camera.elevation_deg)
+    left = np.cross(UP, front)
+    if abs(camera.elevation_deg) > OVERHEAD_DEG:
+        # A plan view reads like a page: at azimuth 90° the front points right. Without a known front
+        # the broad side lies along the page.
+        azimuth += math.pi if known else math.pi / 2
+    outward = math.cos(azimuth) * front + math.sin(azimuth) * left
+    return (math.cos(elevation) * outward + math.sin(elevation) * UP,
+            UP if abs(camera.elevation_deg) < 89.9 else -outward * math.copysign(1.0, elevation))
+
+
+def look_from(direction: F64, up: F64) -> F64:
+    """3×3 rotation world → camera that looks against ``direction``."""
+    right = np.cross(up, direction)
+    right /= np.linalg.norm(right)
+    return np.stack([right, np.cross(direction, right), direction])
+
+
+def _frame(camera: OrbitCamera, shot: Shot, direction: F64, up: F64, target: Target) -> CameraMatrices:
+    """Distance and lens shift so that the target's larger relative extent takes ``fill`` and is centred."""
+    low, high = target.points.min(axis=0), target.points.max(axis=0)
+    centre = (low + high) / 2
+    radius = float(np.linalg.norm(high - low)) / 2
+    if not radius > 0.0 or not math.isfinite(radius):
+        raise RenderError("shot_unframeable", f"Shot {shot.name}: the product has no size.",
+                          "Check the mesh: all its vertices lie in one point.")
+    rotation = look_from(direction, up)
+    local = (target.points - centre) @ rotation.T
+    focal = 2.0 * camera.focal_mm / SENSOR_WIDTH_MM        # of half the frame's width
+    aspect = shot.width / shot.height
+    scale = np.array([focal, focal * aspect])
+
+    def extent(distance: float) -> tuple[F64, F64]:
+        ndc = local[:, :2] * scale / (distance - local[:, 2:3])
+        return ndc.min(axis=0), ndc.max(axis=0)
+
+    near, far = float(local[:, 2].max()) + radius * 1e-3, radius * 1e4
+    for _ in range(80):
+        middle = math.sqrt(max(near, 1e-12) * far)
+        small, large = extent(middle)
+        near, far = (middle, far) if float((large - small).max()) / 2 > camera.fill else (near, middle)
+    # The frame shows 2 · distance / focal metres across at the target.
+    distance = max(far, target.min_width * focal / 2.0)
+    small, large = extent(distance)
+    view = np.eye(4)
+    view[:3, :3] = rotation
+    view[:3, 3] = -rotation @ (centre + direction * distance)
+    return CameraMatrices(view, _projection(scale, (small + large) / 2, view, target.points))
+
+
+def _projection(scale: F64, shift: F64, view: F64, points: F64) -> F64:
+    """OpenGL projection: ndc = scale · xy / depth − shift; near and far enclose the points with room to spare."""
+    depths = -transform_points(view, points)[:, 2]
+    near = max(float(depths.min()) * 0.5, float(depths.max()) * 1e-3, 1e-6)
+    far = max(float(depths.max()) * 2.0, near * 2.0)
+    matrix = np.zeros((4, 4))
+    matrix[0, 0], matrix[1, 1] = scale
+    matrix[0, 2], matrix[1, 2] = shift
+    matrix[2, 2] = (far + near) / (near - far)
+    matrix[2, 3] = 2.0 * far * near / (near - far)
+    matrix[3, 2] = -1.0
+    return matrix
+
+
+def _find(mesh: Mesh, name: str) -> EmbeddedCamera:
+    for camera in mesh.cameras:
+        if camera.name == name:
+            return camera
+    if name.isdigit() and int(name) < len(mesh.cameras):
+        return mesh.cameras[int(name)]
+    names = ", ".join(camera.name for camera in mesh.cameras)
+    raise RenderError("camera_unknown", f"The mesh file holds no camera {name!r}.",
+                      f"Cameras in it: {names}." if names else "It holds no camera at all: give the shot angles.")
+
+
+def _embedded(camera: EmbeddedCamera, shot: Shot, points: F64) -> CameraMatrices:
+    world = np.asarray(camera.world, np.float64)
+    # Only the camera's pose counts; a scaled node must not scale the picture's depth.
+    axes = world[:3, :3] / np.linalg.norm(world[:3, :3], axis=0)
+    view = np.eye(4)
+    view[:3, :3] = axes.T
+    view[:3, 3] = -axes.T @ world[:3, 3]
+    focal = 1.0 / math.tan(camera.yfov / 2.0)
+    return CameraMatrices(view, _projection(np.array([focal * shot.height / shot.width, focal]), np.zeros(2), view,
+                                            points))
+
+
+def project(camera: CameraMatrices, points: F64, width: int, height: int) -> F64:
+    """(N, 2) pixels with a top-left origin; points behind the camera are NaN."""
+    clip = np.concatenate([points, np.ones((len(points), 1))], axis=1) @ (camera.projection @ camera.view).T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ndc = np.where(clip[:, 3:4] > 0.0, clip[:, :2] / clip[:, 3:4], np.nan)
+    return (ndc * [0.5, -0.5] + 0.5) * [width, height]
+
+
+def toe_direction(mesh: Mesh, shot: Shot, camera: CameraMatrices, centre: F64) -> tuple[float, float] | None:
+    """Unit image direction (x right, y down) of the product's front; None if unknown or towards the viewer."""
+    if mesh.front.axis is None:
+        return None
+    axis = np.asarray(shot.instances[0].world, np.float64)[:3, :3] @ np.asarray(_AXES[mesh.front.axis])
+    local = camera.view[:3, :3] @ (axis / np.linalg.norm(axis))
+    size = float(np.hypot(local[0], local[1]))
+    if size < 0.25:
+        return None
+    return float(local[0] / size), float(-local[1] / size)
+
+
+def _sphere(count: int) -> F64:
+    """(count, 3) Fibonacci points on the unit sphere."""
+    index = np.arange(count) + 0.5
+    height = 1.0 - 2.0 * index / count
+    angle = math.pi * (3.0 - math.sqrt(5.0)) * index
+    ring = np.sqrt(1.0 - height * height)
+    return np.stack([ring * np.cos(angle), height, ring * np.sin(angle)], axis=1)

@@ -1,0 +1,181 @@
+"""A mesh and its textures on the GPU, one draw call per material and instance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import moderngl
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.catalogue import Instance
+from pipeline.mesh.types import Material, Mesh, TextureRef
+from pipeline.render.context import set_uniforms
+from pipeline.render.textures import SLOTS, Textures, key_of
+
+CHART_ROW = 4096           # triangles per row of the chart id texture
+ANISOTROPY = 4.0           # 2×2 supersampling does the rest
+MAX_SEE_THROUGH = 0.4      # glass keeps at least 60 % opacity, so that its shape stays in the mask
+_SRGB8_ALPHA8 = 0x8C43
+_SAMPLERS = ("t_base", "t_normal", "t_metallic_roughness", "t_occlusion", "t_emissive")
+_ATTRIBUTES = ("in_position", "in_normal", "in_uv0", "in_uv1", "in_color", "in_tangent")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Consecutive triangles of one material."""
+
+    material: int
+    first: int                             # triangle in drawing order
+    count: int
+
+
+class MeshBuffers:
+    """Vertex buffers, textures and per-triangle ids of one mesh; release() when done."""
+
+    def __init__(self, context: moderngl.Context, mesh: Mesh, textures: Textures) -> None:
+        self.context = context
+        self.mesh = mesh
+        order = np.argsort(mesh.triangle_material, kind="stable")
+        materials = mesh.triangle_material[order].astype(np.int64)
+        starts = np.flatnonzero(np.r_[True, materials[1:] != materials[:-1]])
+        ends = np.r_[starts[1:], len(materials)]
+        self.parts = tuple(Part(int(materials[a]), int(a), int(b - a)) for a, b in zip(starts, ends, strict=True))
+        self.indices = context.buffer(np.ascontiguousarray(mesh.triangles[order], np.uint32).tobytes())
+        self.columns = {name: context.buffer(np.ascontiguousarray(column, np.float32).tobytes())
+                        for name, column in _columns(mesh).items()}
+        self.charts = _id_texture(context, mesh.triangle_chart[order].astype(np.uint32) + 1
+                                  if mesh.uv_sets else np.ones(len(order), np.uint32))
+        self.blank = context.texture((1, 1), 4, b"\xff\xff\xff\xff")
+        self.textures: dict[tuple[tuple[str, str], bool, str, str, bool], moderngl.Texture] = {}
+        for material in mesh.materials:
+            for slot, ref in material.textures.items():
+                self._upload(ref, slot in ("base_color", "emissive"), textures)
+        self._arrays: dict[int, moderngl.VertexArray] = {}
+
+    def _upload(self, ref: TextureRef, coded: bool, textures: Textures) -> None:
+        key = (key_of(ref), coded, ref.wrap_u, ref.wrap_v, ref.nearest)
+        if key in self.textures:
+            return
+        image = textures.of(ref)
+        size = (image.shape[1], image.shape[0])
+        texture = (self.context.texture(size, 4, image.tobytes(), internal_format=_SRGB8_ALPHA8) if coded
+                   else self.context.texture(size, 4, image.tobytes()))
+        texture.build_mipmaps()
+        magnified = moderngl.NEAREST if ref.nearest else moderngl.LINEAR
+        texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, magnified)
+        texture.anisotropy = ANISOTROPY
+        # Mirroring is done in the shader and stays within 0..1.
+        texture.repeat_x = ref.wrap_u == "repeat"
+        texture.repeat_y = ref.wrap_v == "repeat"
+        self.textures[key] = texture
+
+    def draw(self, program: moderngl.Program, instances: tuple[Instance, ...], parts: tuple[Part, ...] | None = None,
+             ) -> None:
+        """Draw with the program's camera uniforms already set."""
+        array = self._array(program)
+        set_uniforms(program, {"has_tangents": self.mesh.tangents is not None, "charts": len(SLOTS)})
+        self.charts.use(len(SLOTS))
+        for number, instance in enumerate(instances, start=1):
+            model = np.asarray(instance.world, np.float64)
+            set_uniforms(program, {"model": model, "normal_matrix": np.linalg.inv(model[:3, :3]).T,
+                                   "instance_id": number})
+            for part in self.parts if parts is None else parts:
+                self._bind(program, self.mesh.materials[part.material])
+                set_uniforms(program, {"material_id": part.material + 1, "first_triangle": part.first})
+                array.render(moderngl.TRIANGLES, vertices=part.count * 3, first=part.first * 3)
+
+    def _array(self, program: moderngl.Program) -> moderngl.VertexArray:
+        if program.glo not in self._arrays:
+            used = [name for name in _ATTRIBUTES if name in program]
+            content = [(self.columns[name], f"{_width(name)}f", name) for name in used]
+            self._arrays[program.glo] = self.context.vertex_array(program, content, self.indices)
+        return self._arrays[program.glo]
+
+    def _bind(self, program: moderngl.Program, material: Material) -> None:
+        set_uniforms(program, material_uniforms(material))
+        for unit, (slot, sampler) in enumerate(zip(SLOTS, _SAMPLERS, strict=True)):
+            if sampler not in program:
+                continue
+            program[sampler].value = unit
+            ref = material.textures.get(slot)
+            texture = self.blank
+            if ref is not None:
+                texture = self.textures[key_of(ref), slot in ("base_color", "emissive"), ref.wrap_u, ref.wrap_v,
+                                        ref.nearest]
+            texture.use(unit)
+
+    def release(self) -> None:
+        for array in self._arrays.values():
+            array.release()
+        for texture in self.textures.values():
+            texture.release()
+        for buffer in self.columns.values():
+            buffer.release()
+        self.indices.release()
+        self.charts.release()
+        self.blank.release()
+
+
+def is_solid(material: Material) -> bool:
+    """Whether the material lets no light through anywhere."""
+    return material.alpha_mode == "opaque" and material.transmission == 0.0
+
+
+def material_uniforms(material: Material) -> Mapping[str, Any]:
+    refs = [material.textures.get(slot) for slot in SLOTS]
+    return {
+        "m_base": material.base_color,
+        "m_emissive": material.emissive,
+        "m_surface": (material.metallic, material.roughness, material.clearcoat, material.sheen),
+        "m_opacity": 1.0 - MAX_SEE_THROUGH * material.transmission,
+        "m_alpha_mode": ("opaque", "mask", "blend").index(material.alpha_mode),
+        "m_cutoff": material.alpha_cutoff,
+        "t_present": sum(1 << index for index, ref in enumerate(refs) if ref is not None),
+        "t_transform": np.stack([_transform(ref) for ref in refs]),
+        "t_uv_set": [min(ref.uv_set, 1) if ref else 0 for ref in refs],
+        "t_mirror": [(int(ref.wrap_u == "mirror"), int(ref.wrap_v == "mirror")) if ref else (0, 0) for ref in refs],
+        "t_clamp": [(int(ref.wrap_u == "clamp"), int(ref.wrap_v == "clamp")) if ref else (0, 0) for ref in refs],
+    }
+
+
+def _transform(ref: TextureRef | None) -> NDArray[np.float64]:
+    """3×3 uv transform of KHR_texture_transform: offset + R·(scale·uv), counter-clockwise with v running down."""
+    if ref is None:
+        return np.eye(3)
+    cosine, sine = np.cos(ref.rotation), np.sin(ref.rotation)
+    matrix = np.eye(3)
+    matrix[:2, :2] = np.array([[cosine, sine], [-sine, cosine]]) @ np.diag(ref.scale)
+    matrix[:2, 2] = ref.offset
+    return matrix
+
+
+def transformed_uv(uv: NDArray[np.floating], ref: TextureRef | None) -> NDArray[np.float64]:
+    """(N, 2) uv after the texture's transform, before wrapping."""
+    matrix = _transform(ref)
+    return np.asarray(uv, np.float64) @ matrix[:2, :2].T + matrix[:2, 2]
+
+
+def _width(name: str) -> int:
+    return {"in_uv0": 2, "in_uv1": 2, "in_color": 4, "in_tangent": 4}.get(name, 3)
+
+
+def _columns(mesh: Mesh) -> dict[str, NDArray[np.float32]]:
+    count = len(mesh.positions)
+    uv = [*mesh.uv_sets[:2]]
+    while len(uv) < 2:
+        uv.append(uv[0] if uv else np.zeros((count, 2), np.float32))
+    return {
+        "in_position": mesh.positions, "in_normal": mesh.normals, "in_uv0": uv[0], "in_uv1": uv[1],
+        "in_color": mesh.colors if mesh.colors is not None else np.ones((count, 4), np.float32),
+        "in_tangent": mesh.tangents if mesh.tangents is not None else np.zeros((count, 4), np.float32),
+    }
+
+
+def _id_texture(context: moderngl.Context, ids: NDArray[np.uint32]) -> moderngl.Texture:
+    rows = -(-len(ids) // CHART_ROW)
+    padded = np.zeros(rows * CHART_ROW, np.uint32)
+    padded[:len(ids)] = ids
+    return context.texture((CHART_ROW, rows), 1, padded.tobytes(), dtype="u4")

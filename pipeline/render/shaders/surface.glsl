@@ -1,0 +1,96 @@
+// What the material says about the fragment in front of the camera (glTF 2.0 metallic-roughness).
+in vec3 v_world;
+in vec3 v_normal;
+in vec2 v_uv0;
+in vec2 v_uv1;
+in vec4 v_color;
+in vec4 v_tangent;
+in float v_depth;
+
+uniform vec3 eye;
+uniform vec4 m_base;
+uniform vec3 m_emissive;
+uniform vec4 m_surface;         // metallic, roughness, clearcoat, sheen
+uniform float m_opacity;        // of the material as a whole: transmission
+uniform int m_alpha_mode;       // 0 opaque, 1 mask, 2 blend
+uniform float m_cutoff;
+uniform bool has_tangents;
+
+uniform sampler2D t_base;
+uniform sampler2D t_normal;
+uniform sampler2D t_metallic_roughness;
+uniform sampler2D t_occlusion;
+uniform sampler2D t_emissive;
+uniform int t_present;          // bit per slot, in the order above
+uniform mat3 t_transform[5];
+uniform int t_uv_set[5];
+uniform ivec2 t_mirror[5];      // 1 where the axis wraps mirrored
+uniform ivec2 t_clamp[5];
+
+vec2 slot_uv(int slot) {
+    vec2 uv = t_uv_set[slot] == 1 ? v_uv1 : v_uv0;
+    uv = (t_transform[slot] * vec3(uv, 1.0)).xy;
+    vec2 mirrored = 1.0 - abs(mod(uv, 2.0) - 1.0);
+    return mix(uv, mirrored, vec2(t_mirror[slot]));
+}
+
+// Where the fragment's colour lies in the texture, 0..1.
+vec2 wrapped_uv() {
+    vec2 uv = slot_uv(0);
+    vec2 outside = step(vec2(1.0), abs(uv * 2.0 - 1.0) - 1e-6);
+    vec2 repeated = mix(uv, uv - floor(uv), outside);
+    return mix(repeated, clamp(uv, 0.0, 1.0), vec2(t_clamp[0]));
+}
+
+bool present(int slot) { return (t_present & (1 << slot)) != 0; }
+
+vec4 base_color() {
+    vec4 color = m_base * v_color;
+    if (present(0)) color *= texture(t_base, slot_uv(0));
+    return color;
+}
+
+// Screen-door transparency over the pixel's own samples, so that every pixel gets the same share:
+// ``cell`` is the sample's rank within its pixel in 0..1.
+bool is_open(float alpha, float cell) {
+    if (m_alpha_mode == 1 && alpha < m_cutoff) return true;
+    float opacity = m_opacity * (m_alpha_mode == 2 ? alpha : 1.0);
+    return opacity <= cell;
+}
+
+// Face normal towards the viewer; independent of winding and mirroring.
+vec3 geometric_normal() {
+    vec3 n = cross(dFdx(v_world), dFdy(v_world));
+    float size = length(n);
+    vec3 unit = size > 0.0 ? n / size : normalize(eye - v_world);
+    return dot(unit, eye - v_world) < 0.0 ? -unit : unit;
+}
+
+vec3 shading_normal(vec3 face) {
+    float size = length(v_normal);
+    vec3 n = size > 1e-6 ? v_normal / size : face;
+    // A vertex normal on the far side of its face belongs to the other side of a thin sheet.
+    if (dot(n, face) < 0.0) n = -n;
+    if (!present(1)) return n;
+    vec2 uv = slot_uv(1);
+    vec3 bump = texture(t_normal, uv).xyz * 2.0 - 1.0;
+    vec3 t, b;
+    if (has_tangents) {
+        t = v_tangent.xyz;
+        b = cross(n, t) * v_tangent.w;
+    } else {
+        // Tangents from derivatives: C. Schüler, "Normal Mapping without Precomputed Tangents", ShaderX 5.
+        vec3 px = dFdx(v_world), py = dFdy(v_world);
+        vec2 ux = dFdx(uv), uy = dFdy(uv);
+        vec3 across = cross(py, n), along = cross(n, px);
+        t = across * ux.x + along * uy.x;
+        b = across * ux.y + along * uy.y;
+        float sign_of_area = dot(px, cross(py, n)) < 0.0 ? -1.0 : 1.0;
+        t *= sign_of_area;
+        b *= sign_of_area;
+    }
+    float scale = inversesqrt(max(max(dot(t, t), dot(b, b)), 1e-20));
+    // Texture v runs down, green points up.
+    vec3 bent = t * scale * bump.x - b * scale * bump.y * (has_tangents ? -1.0 : 1.0) + n * bump.z;
+    return normalize(mix(n, bent, step(1e-12, dot(bent, bent))));
+}

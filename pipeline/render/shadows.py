@@ -1,0 +1,133 @@
+"""Shadow maps of all lights in one atlas, and the light map of the floor made from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import moderngl
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.catalogue import Instance
+from pipeline.render.context import set_uniforms
+from pipeline.render.environment import Lights
+from pipeline.render.geometry import MeshBuffers, is_solid
+
+F64 = NDArray[np.float64]
+TILE = 512                 # pixels of one light's map
+ATLAS_TILES = 8            # tiles across: room for 64 lights
+MAX_LIGHTS = ATLAS_TILES * ATLAS_TILES
+BORDER = 2                 # pixels of a tile that filters may reach into
+FLOOR_MAP = 512            # pixels of the floor's light map
+DEFINES = {"MAX_LIGHTS": MAX_LIGHTS, "ATLAS_TILES": ATLAS_TILES, "TILE": TILE}
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowAtlas:
+    """Depth of every light's map; ``block`` is the shaders' uniform block of lights."""
+
+    texture: moderngl.Texture
+    block: moderngl.Buffer
+    texel: float                           # metres a texel spans, at most
+    depth: float                           # metres between depth 0 and 1, on average
+
+    def release(self) -> None:
+        self.texture.release()
+        self.block.release()
+
+
+def light_matrices(lights: Lights, points: F64) -> tuple[F64, F64]:
+    """(L, 4, 4) world → each light's clip space, tight around ``points``; (L, 3) metres spanned."""
+    matrices, spans = [], []
+    for direction in lights.directions:
+        helper = np.array([0.0, 1.0, 0.0]) if abs(direction[1]) < 0.9 else np.array([1.0, 0.0, 0.0])
+        right = np.cross(helper, direction)
+        right /= np.linalg.norm(right)
+        rotation = np.stack([right, np.cross(direction, right), direction])
+        local = points @ rotation.T
+        low, high = local.min(axis=0), local.max(axis=0)
+        margin = 0.01 * float((high - low).max()) + 1e-9
+        low, high = low - margin, high + margin
+        span = high - low
+        matrix = np.eye(4)
+        matrix[:3, :3] = rotation * (2.0 / span)[:, None]
+        matrix[:3, 3] = -(high + low) / span
+        matrix[2] = -matrix[2]             # nearer to the light is a smaller depth
+        matrix[2, 3] = (high[2] + low[2]) / span[2]
+        matrices.append(matrix)
+        spans.append(span)
+    return np.stack(matrices), np.stack(spans)
+
+
+def cast_shadows(context: moderngl.Context, buffers: MeshBuffers, instances: tuple[Instance, ...], lights: Lights,
+                 points: F64, solid: moderngl.Program, pierced: moderngl.Program) -> ShadowAtlas:
+    """Render one depth map per light."""
+    matrices, spans = light_matrices(lights, points)
+    side = TILE * ATLAS_TILES
+    texture = context.depth_texture((side, side))
+    texture.repeat_x = texture.repeat_y = False
+    target = context.framebuffer(depth_attachment=texture)
+    target.use()
+    target.clear(depth=1.0)
+    context.enable_only(moderngl.DEPTH_TEST)
+    context.polygon_offset = (1.0, 2.0)
+    materials = buffers.mesh.materials
+    opaque = tuple(part for part in buffers.parts if is_solid(materials[part.material]))
+    open_parts = tuple(part for part in buffers.parts if not is_solid(materials[part.material]))
+    for number, matrix in enumerate(matrices):
+        column, row = number % ATLAS_TILES, number // ATLAS_TILES
+        target.viewport = (column * TILE + BORDER, row * TILE + BORDER, TILE - 2 * BORDER, TILE - 2 * BORDER)
+        for program, parts in ((solid, opaque), (pierced, open_parts)):
+            if parts:
+                set_uniforms(program, {"light": matrix})
+                buffers.draw(program, instances, parts)
+    context.polygon_offset = (0.0, 0.0)
+    target.release()
+    return ShadowAtlas(texture, _block(context, lights, matrices), float(spans[:, :2].max()) / (TILE - 2 * BORDER),
+                       float(spans[:, 2].mean()))
+
+
+def _block(context: moderngl.Context, lights: Lights, matrices: F64) -> moderngl.Buffer:
+    """std140: three rows per light from world to 0..1 map coordinates, then directions, then colours."""
+    count = len(matrices)
+    rows = np.zeros((MAX_LIGHTS, 3, 4), np.float32)
+    rows[:count] = matrices[:, :3] * 0.5
+    rows[:count, :, 3] += 0.5
+    vectors = np.zeros((2, MAX_LIGHTS, 4), np.float32)
+    vectors[0, :count, :3] = lights.directions
+    vectors[1, :count, :3] = lights.colors
+    return context.buffer(rows.tobytes() + vectors.tobytes())
+
+
+def light_floor(context: moderngl.Context, atlas: ShadowAtlas, floor: moderngl.Program, blur: moderngl.Program
+                ) -> moderngl.Texture:
+    """The floor's light map: share of light past the product, softened; uniforms are set by the caller."""
+    size = (FLOOR_MAP, FLOOR_MAP)
+    sharp, soft = context.texture(size, 4, dtype="f2"), context.texture(size, 4, dtype="f2")
+    for texture in (sharp, soft):
+        texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
+        texture.repeat_x = texture.repeat_y = False
+    context.enable_only(moderngl.NOTHING)
+    raw = context.sampler(texture=atlas.texture, filter=(moderngl.NEAREST, moderngl.NEAREST), repeat_x=False,
+                          repeat_y=False)
+    atlas.texture.compare_func = ""
+    raw.use(0)
+    _fill(context, sharp, floor, {"atlas": 0, "atlas_depth": atlas.depth, "map_size": size})
+    raw.clear(0)
+    raw.release()
+    atlas.texture.compare_func = "<="
+    sharp.use(0)
+    _fill(context, soft, blur, {"ratio": 0, "map_size": size})
+    sharp.release()
+    return soft
+
+
+def _fill(context: moderngl.Context, texture: moderngl.Texture, program: moderngl.Program,
+          uniforms: dict[str, object]) -> None:
+    set_uniforms(program, uniforms)
+    target = context.framebuffer([texture])
+    target.use()
+    array = context.vertex_array(program, [])
+    array.render(moderngl.TRIANGLES, vertices=3)
+    array.release()
+    target.release()

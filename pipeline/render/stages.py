@@ -1,0 +1,97 @@
+"""The stages: backdrop and lights of a shot. One entry of ``STAGES`` each.
+
+Angles are relative to the camera, as a photographer sets lights: azimuth 0 is behind the
+camera, positive to its right. Lengths in a backdrop are shares of the product's extent, so a
+ring and a chair stand in the same light.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from pipeline.errors import RenderError
+from pipeline.render.context import shader_source
+
+Rgb = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Softbox:
+    """A rectangular area light, far away."""
+
+    azimuth_deg: float
+    elevation_deg: float
+    width_deg: float                       # as seen from the product
+    height_deg: float
+    irradiance: Rgb                        # what a white card facing it sends back, linear
+    samples: int                           # shadow-casting directions; a multiple of 4
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that surrounds the product."""
+
+    name: str
+    backdrop: str                          # shaders/plate_<backdrop>.frag
+    key: Softbox
+    others: tuple[Softbox, ...]
+    dome_zenith: Rgb                       # radiance of the surroundings straight above
+    dome_horizon: Rgb
+    dome_samples: int                      # shadow-casting directions; a multiple of 4
+    floor_albedo: Rgb
+    shadow_strength: float = 1.0           # 1 keeps the floor's shadow as it is, 0 removes it
+    white_backdrop: bool = False
+
+    @property
+    def softboxes(self) -> tuple[Softbox, ...]:
+        return (self.key, *self.others)
+
+    @property
+    def sha256(self) -> str:
+        """Of the full definition: these fields and the backdrop's shader."""
+        text = json.dumps(asdict(self), sort_keys=True) + shader_source(f"plate_{self.backdrop}.frag")
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def key_chromaticity(self) -> Rgb:
+        total = sum(self.key.irradiance)
+        red, green, blue = (value / total for value in self.key.irradiance)
+        return red, green, blue
+
+
+STAGES: Mapping[str, Stage] = {stage.name: stage for stage in (
+    Stage(
+        name="white", backdrop="white",
+        key=Softbox(-48.0, 46.0, 46.0, 46.0, (0.56, 0.56, 0.56), 20),
+        others=(Softbox(62.0, 32.0, 34.0, 60.0, (0.20, 0.20, 0.20), 8),
+                Softbox(168.0, 52.0, 70.0, 26.0, (0.26, 0.26, 0.26), 8)),
+        dome_zenith=(0.52, 0.52, 0.52), dome_horizon=(0.40, 0.40, 0.40), dome_samples=28,
+        floor_albedo=(0.82, 0.82, 0.82), shadow_strength=0.85, white_backdrop=True,
+    ),
+    Stage(
+        name="sweep", backdrop="sweep",
+        key=Softbox(-55.0, 44.0, 34.0, 40.0, (0.74, 0.72, 0.69), 24),
+        others=(Softbox(70.0, 28.0, 24.0, 60.0, (0.13, 0.135, 0.14), 8),
+                Softbox(160.0, 48.0, 60.0, 20.0, (0.26, 0.255, 0.25), 8)),
+        dome_zenith=(0.34, 0.34, 0.345), dome_horizon=(0.24, 0.235, 0.23), dome_samples=24,
+        floor_albedo=(0.80, 0.735, 0.665),
+    ),
+    Stage(
+        name="lifestyle", backdrop="lifestyle",
+        key=Softbox(-68.0, 36.0, 13.0, 17.0, (1.05, 0.90, 0.70), 24),
+        others=(Softbox(-85.0, 24.0, 50.0, 44.0, (0.20, 0.22, 0.25), 12),
+                Softbox(75.0, 20.0, 40.0, 50.0, (0.10, 0.092, 0.08), 8)),
+        dome_zenith=(0.22, 0.215, 0.21), dome_horizon=(0.20, 0.185, 0.165), dome_samples=20,
+        floor_albedo=(0.40, 0.26, 0.155),
+    ),
+)}
+
+
+def find_stage(name: str) -> Stage:
+    """The stage of that name. Raises RenderError ``stage_unknown``."""
+    if name not in STAGES:
+        raise RenderError("stage_unknown", f"There is no stage {name!r}.", f"Stages: {', '.join(STAGES)}.")
+    return STAGES[name]
