@@ -24,9 +24,11 @@ def save_tiny_controlnet(folder: Path, seed: int = 0, text_width: int = TEXT_WID
     net = made(block_out_channels=CHANNELS, layers_per_block=1, in_channels=4, norm_num_groups=8,
                down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), cross_attention_dim=text_width,
                attention_head_dim=8, conditioning_embedding_out_channels=(8, 8, 16, 16))
-    zeroed = (*net.controlnet_down_blocks, net.controlnet_mid_block, net.controlnet_cond_embedding.conv_out)
-    for block in zeroed:
-        torch.nn.init.normal_(block.weight, std=0.2)
+    zeroed = [*net.controlnet_down_blocks, net.controlnet_mid_block]
+    for layer in (*zeroed, *net.controlnet_cond_embedding.modules()):
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(layer.weight)
+            torch.nn.init.zeros_(layer.bias)
     net.save_pretrained(folder, safe_serialization=True)
     return folder
 

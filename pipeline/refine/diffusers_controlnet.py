@@ -196,18 +196,17 @@ def _load(settings: RefinerSettings, identity: RefinerIdentity) -> Any:
     for net_folder in net_folders:
         weights.inspect_controlnet(net_folder, unet)
 
-    # Spinning OpenMP threads starve the other threads of a small machine; read when libgomp starts.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import diffusers
     import torch
     import transformers
     from safetensors import SafetensorError
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
     logs: tuple[Any, ...] = (diffusers.utils.logging, transformers.utils.logging)
     for library in logs:
         library.disable_progress_bar()
-    controlnet_class: Any = diffusers.ControlNetModel  # untyped, both
+    controlnet_class: Any = diffusers.ControlNetModel  # untyped, all three
+    several_class: Any = diffusers.MultiControlNetModel
     pipeline_class: Any = diffusers.StableDiffusionControlNetImg2ImgPipeline
     device = _device(settings)
     dtype = _dtype(settings, device)
@@ -224,7 +223,7 @@ def _load(settings: RefinerSettings, identity: RefinerIdentity) -> Any:
                           "Save the pipeline again with this version of diffusers, or use another model.") from error
     if len(nets) > 1:
         # Not passed above: from_pretrained compares its class with the one the folder was saved with.
-        pipeline.register_modules(controlnet=diffusers.MultiControlNetModel(nets))
+        pipeline.register_modules(controlnet=several_class(nets))
     pipeline.set_progress_bar_config(disable=True)
     if settings.vae_tiling:
         pipeline.vae.enable_tiling()

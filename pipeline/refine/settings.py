@@ -49,6 +49,7 @@ class RefinerSettings(_Strict):
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"  # auto: float16 on a GPU, else float32
     offload: Literal["none", "model", "sequential"] = "none"  # GPU only; model: 8–12 GB cards, sequential: slow
     device: str = "auto"                                     # auto: cuda where there is one, else cpu; or cuda:1
+    threads: Annotated[int, Field(ge=0, le=256)] = 0         # CPU; 0: one per core. More than are free is far slower
     batch: Annotated[int, Field(ge=1, le=64)] = 1            # images per forward pass; part of the image's identity
     vae_tiling: bool = False                                 # decode in tiles: less memory, faint seams above 1024 px
     long_side: Annotated[int, Field(ge=64, le=4096)] = 768   # px worked at; larger passes are reduced, come back soft
