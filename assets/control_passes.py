@@ -44,7 +44,7 @@ def _texture_hash(sku: Sku, ref: TextureRef) -> str | None:
 
 
 def produce(sku: Sku, out: ArtifactWriter) -> None:
-    keep = sku.bench.catalogue.settings.keep_passes != "none"
+    keep = sku.settings.keep_passes != "none"
     seconds: dict[str, float] = {}
     for shot in sku.shots:
         started = time.perf_counter()

@@ -27,13 +27,13 @@ def inputs(sku: Sku) -> dict[str, Any]:
     return {
         "image": sku.artifact("refined_images").data_version,
         "scores": sku.artifact("sentinel_scores").data_version,
-        "delivery": sku.bench.catalogue.settings.delivery.model_dump(mode="json"),
+        "delivery": sku.settings.delivery.model_dump(mode="json"),
         "name": sku.product.name, "category": sku.product.category,
     }
 
 
 def produce(sku: Sku, out: ArtifactWriter) -> None:
-    settings = sku.bench.catalogue.settings.delivery
+    settings = sku.settings.delivery
     scored, refined = sku.artifact("sentinel_scores"), sku.artifact("refined_images")
     verdicts: dict[str, Verdict] = scored.metadata["verdicts"]
     preset = refined.metadata["refiner"]["preset"]

@@ -26,13 +26,13 @@ def inputs(sku: Sku) -> dict[str, Any]:
         "texture_names": list(product.texture_files),
         "manifest": manifest.model_dump(mode="json", include={"mesh", "front", "up", "units", "material"}),
         "description": product.description, "category": product.category,
-        "max_triangles": sku.bench.catalogue.settings.max_triangles,
+        "max_triangles": sku.settings.max_triangles,
     }
 
 
 def produce(sku: Sku, out: ArtifactWriter) -> None:
     product = sku.product
-    limits = IngestLimits(max_triangles=sku.bench.catalogue.settings.max_triangles)
+    limits = IngestLimits(max_triangles=sku.settings.max_triangles)
     with product.local_folder() as folder:
         result = ingest(folder, product.mesh_file, files=product.files, manifest=product.manifest,
                         description=product.description, category=product.category, limits=limits,

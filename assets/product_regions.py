@@ -31,7 +31,8 @@ def produce(sku: Sku, out: ArtifactWriter) -> None:
 
 
 def describe(sku: Sku, artifact: Artifact) -> Metadata:
-    rows = "\n".join(f"| {r['name']} | {r['kind']} | {r['material']} | {r['text']} |" for r in artifact.metadata["regions"])
+    rows = "\n".join(f"| {r['name']} | {r['kind']} | {r['material']} | {r['text']} |"
+                     for r in artifact.metadata["regions"])
     return {"regions": MetadataValue.md(f"| name | kind | material | text |\n|---|---|---|---|\n{rows}" if rows
                                         else "None named in product.yaml.")}
 

@@ -28,7 +28,7 @@ spec = sku_spec("refined_images", deps=[control_passes.spec], group="refine", ki
 def prompt_for(sku: Sku, shot: Shot) -> str:
     """What to tell the refiner: the product in words, then the shot, then the house's own words."""
     product = sku.product
-    parts = (product.manifest.prompt or product.description, shot.prompt, sku.bench.catalogue.settings.prompt)
+    parts = (product.manifest.prompt or product.description, shot.prompt, sku.settings.prompt)
     return ", ".join(part for part in parts if part)
 
 
@@ -37,7 +37,7 @@ def inputs(sku: Sku) -> dict[str, Any]:
         "passes": sku.artifact("control_passes").data_version,
         "refiner": asdict(sku.bench.refiner.identity()),
         "prompts": {shot.name: prompt_for(sku, shot) for shot in sku.shots},
-        "negative_prompt": sku.bench.catalogue.settings.negative_prompt,
+        "negative_prompt": sku.settings.negative_prompt,
         "attempt": ATTEMPT,
     }
 
@@ -49,7 +49,7 @@ def produce(sku: Sku, out: ArtifactWriter) -> None:
     for start in range(0, len(shots), refiner.preferred_batch):
         batch = shots[start : start + refiner.preferred_batch]
         requests = [RefineRequest(sku.passes(shot.name), prompt_for(sku, shot), seed_for(sku.name, shot.name, ATTEMPT),
-                                  sku.bench.catalogue.settings.negative_prompt) for shot in batch]
+                                  sku.settings.negative_prompt) for shot in batch]
         started = time.perf_counter()
         for shot, refined in zip(batch, refiner.refine(requests), strict=True):
             provenance = {**refined.provenance, "sku": sku.name, "shot": shot.name, "passes_version": passes_version}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,8 +24,8 @@ from pipeline.store import Artifact, ArtifactWriter, data_version
 
 spec = sku_spec("sentinel_scores", deps=[product_regions.spec, refined_images.spec], group="sentinel",
                 kinds={"python", "parquet"}, version=VERSION,
-                description="Every check of every region and shot against what exact geometry says the image must show. "
-                            "Measurements are kept apart from judged scores: a changed limit judges again, "
+                description="Every check of every region and shot against what exact geometry says the image must "
+                            "show. Measurements are kept apart from judged scores: a changed limit judges again, "
                             "without touching pixels.")
 
 check_specs = [AssetCheckSpec(name, asset=spec, partitions_def=SKUS, description=f"Sentinel: {name.replace('_', ' ')}")
@@ -35,7 +33,7 @@ check_specs = [AssetCheckSpec(name, asset=spec, partitions_def=SKUS, description
 
 
 def inputs(sku: Sku) -> dict[str, Any]:
-    limits = {key: entry.model_dump(mode="json") for key, entry in sku.bench.catalogue.settings.limits.items()}
+    limits = {key: entry.model_dump(mode="json") for key, entry in sku.settings.limits.items()}
     return {
         "measured": {
             "image": sku.artifact("refined_images").data_version,
@@ -69,7 +67,7 @@ def produce(sku: Sku, out: ArtifactWriter) -> None:
         else:
             measurements = sku.bench.sentinel.measure(sku.passes(shot), sku.image(shot), sku.regions)
             _write_evidence(measurements, shot, out)
-        judged = sku.bench.sentinel.judge(measurements, sku.bench.catalogue.settings.limits)
+        judged = sku.bench.sentinel.judge(measurements, sku.settings.limits)
         verdicts[shot] = image_verdict(judged)
         defects += [f"{shot}: {score.sentence}" for score in judged if score.verdict in ("fail", "unmeasured")]
         tables.append(score_tables.score_rows(judged, _context(sku, shot, refined, version)))
@@ -88,7 +86,8 @@ def _context(sku: Sku, shot: str, refined: Artifact, version: str) -> ScoreConte
         sku=sku.name, shot=shot, attempt=refined_images.ATTEMPT, selected=True,
         image_sha256=refined.files[f"{shot}.png"].sha256, calibration_id=CALIBRATION_ID,
         category=sku.product.category, data_version=version, sentinel_version=str(VERSION),
-        refiner=identity["preset"], refiner_version=f"{identity['version']}:{identity['model_sha256'][:12]}".rstrip(":"),
+        refiner=identity["preset"],
+        refiner_version=f"{identity['version']}:{identity['model_sha256'][:12]}".rstrip(":"),
         seed=seed_for(sku.name, shot, refined_images.ATTEMPT), run_id=sku.bench.run_id, scored_at=datetime.now(UTC))
 
 

@@ -65,12 +65,12 @@ def make(stage: Stage, sku: Sku) -> Made:
     current = sku.store.current(stage.name, sku.name)
     if current is not None and current.data_version == version:
         return Made(current, True, time.perf_counter() - started)
-    if stage.name == "control_passes":
-        sku.forget_passes()
     with sku.store.writing(stage.name, sku.name, version, inputs) as pending:
         stage.produce(sku, pending.writer)
         pending.writer.metadata["total_seconds"] = round(time.perf_counter() - started, 3)
     assert pending.artifact is not None
+    if stage.name in ("product_mesh", "product_regions"):
+        sku.forget()
     return Made(pending.artifact, False, time.perf_counter() - started)
 
 
@@ -83,14 +83,14 @@ def work_through(context: OpExecutionContext | AssetExecutionContext, bench: Ben
         stage_name = STAGES[0].name
         begun = time.perf_counter()
         try:
-            sku = Sku(bench, bench.catalogue.product(name))
+            sku = bench.sku(name)
             made: dict[str, Made] = {}
             for stage in STAGES:
                 if stage.name in selected:
                     stage_name = stage.name
                     made[stage.name] = make(stage, sku)
                     _log_events(context, stage, sku, made[stage.name])
-            if ALL <= set(selected):
+            if set(selected) >= ALL:
                 bench.store.clear_error(name)
             _drop_passes(sku, made)
             kept = sum(m.kept for m in made.values())
@@ -98,7 +98,7 @@ def work_through(context: OpExecutionContext | AssetExecutionContext, bench: Ben
         except PackshotError as error:
             failed[name] = error
             result = f"failed: {error}"
-        except Exception as error:  # noqa: BLE001 - a defect of ours on one SKU must not stop the others
+        except Exception as error:  # a defect of ours on one SKU must not stop the others
             context.log.error(f"{name}: unexpected {type(error).__name__} in {stage_name}", exc_info=error)
             failed[name] = PackshotError("internal", f"Unexpected {type(error).__name__} in {stage_name}: {error}",
                                          "The run's log holds the traceback; please report it.")
@@ -131,7 +131,7 @@ def _log_events(context: OpExecutionContext | AssetExecutionContext, stage: Stag
 
 def _drop_passes(sku: Sku, made: dict[str, Made]) -> None:
     """``keep_passes: failed``: EXRs stay only where somebody will want to look."""
-    if sku.bench.catalogue.settings.keep_passes != "failed" or "sentinel_scores" not in made:
+    if sku.settings.keep_passes != "failed" or "sentinel_scores" not in made:
         return
     verdicts = made["sentinel_scores"].artifact.metadata["verdicts"]
     sku.store.drop(sku.artifact("control_passes"),
@@ -178,7 +178,7 @@ def batch_op(context: OpExecutionContext, config: BatchConfig, catalogue: Catalo
 
 
 def _plan(context: OpExecutionContext, key: AssetKey, sku: str) -> None:
-    """Say that this run intends to materialize a partition, so that it shows as in progress, and as failed if it fails."""
+    """Say that this run intends to materialize a partition: it shows as in progress, and as failed if it fails."""
     step = context.get_step_execution_context().step.key
     planned = AssetMaterializationPlannedData(key, partition=sku, partitions_subset=None)
     event = DagsterEvent.build_asset_materialization_planned_event(context.job_name, step, planned)

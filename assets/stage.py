@@ -17,7 +17,8 @@ Metadata = Mapping[str, MetadataValue]  # type: ignore[type-arg]
 OWNERS = ["team:imaging"]
 
 
-def sku_spec(key: str, *, deps: list[AssetSpec], group: str, kinds: set[str], description: str, version: int) -> AssetSpec:
+def sku_spec(key: str, *, deps: list[AssetSpec], group: str, kinds: set[str], description: str,
+             version: int) -> AssetSpec:
     """The spec of one SKU asset. ``skippable``: the loop logs its own materializations (see sku_graph)."""
     return AssetSpec(key, deps=deps, group_name=group, kinds=kinds, description=description, owners=OWNERS,
                      code_version=str(version), skippable=True, partitions_def=SKUS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from dagster import ConfigurableResource
 from pydantic import PrivateAttr
 
@@ -17,7 +19,7 @@ class RefinerResource(ConfigurableResource[Refiner]):
     _refiner: Refiner | None = PrivateAttr(default=None)
 
     def settings(self) -> RefinerSettings:
-        return RefinerSettings.from_environment({"PACKSHOT_REFINER": self.preset})
+        return RefinerSettings.from_environment({**os.environ, "PACKSHOT_REFINER": self.preset})
 
     def identity(self) -> RefinerIdentity:
         """What images will depend on; known without loading any weights."""

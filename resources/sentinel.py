@@ -14,7 +14,7 @@ from pipeline.render.types import ControlPasses
 from pipeline.sentinel.types import Measurement, Score
 
 
-class SentinelResource(ConfigurableResource[None]):
+class SentinelResource(ConfigurableResource["SentinelResource"]):
     """Measures every image against its control passes, and judges the measurements."""
 
     def measure(self, passes: ControlPasses, image: NDArray[np.uint8], regions: Sequence[Region]) -> list[Measurement]:

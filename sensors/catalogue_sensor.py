@@ -19,7 +19,8 @@ from sensors.runs import KEYS_PER_CALL, batch_request, batch_size, new_keys, run
 
 
 @sensor(job=refresh_batch, minimum_interval_seconds=60, default_status=DefaultSensorStatus.STOPPED,
-        description="New SKU folders become partitions; a changed mesh, texture, manifest or setting reruns what it touches.")
+        description="New SKU folders become partitions; a changed mesh, texture, manifest or setting reruns what it "
+                    "touches.")
 def catalogue_changes(context: SensorEvaluationContext, catalogue: CatalogueResource, store: StoreResource,
                       refiner: RefinerResource) -> SensorResult | SkipReason:
     opened = store.open()

@@ -98,7 +98,8 @@ def decide(catalogue: Catalogue, store: ArtifactStore, refiner: RefinerIdentity,
     return plan
 
 
-def _reason(state: SkuState, fingerprint: str, run: RunState, *, failed: bool, night: bool, done: bool) -> Reason | None:
+def _reason(state: SkuState, fingerprint: str, run: RunState, *, failed: bool, night: bool,
+            done: bool) -> Reason | None:
     if run == "in_flight":
         return None
     if not state.fingerprint:
@@ -115,8 +116,9 @@ def assign_batches(plan: Plan, batches: Sequence[Sequence[str]]) -> list[str]:
     """Give every requested SKU its batch's run key, ``<first sku>:<digest of all sku:sequence>``."""
     keys = []
     for batch in batches:
-        members = ",".join(f"{sku}:{plan.states[sku].sequence}" for sku in batch)
-        key = members if len(batch) == 1 else f"{batch[0]}+{len(batch) - 1}:{hashlib.sha256(members.encode()).hexdigest()[:16]}"
+        key = ",".join(f"{sku}:{plan.states[sku].sequence}" for sku in batch)
+        if len(batch) > 1:
+            key = f"{batch[0]}+{len(batch) - 1}:{hashlib.sha256(key.encode()).hexdigest()[:16]}"
         keys.append(key)
         for sku in batch:
             plan.states[sku] = replace(plan.states[sku], run_key=key)

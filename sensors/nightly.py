@@ -15,7 +15,8 @@ from sensors.runs import add_keys, batch_request, batch_size, run_state
 def nightly_refresh(context: ScheduleEvaluationContext, catalogue: CatalogueResource, store: StoreResource,
                     refiner: RefinerResource) -> list[RunRequest] | SkipReason:
     opened = store.open()
-    plan = decide(catalogue.open(), opened, refiner.identity(), lambda key: run_state(context.instance, key), night=True)
+    plan = decide(catalogue.open(), opened, refiner.identity(), lambda key: run_state(context.instance, key),
+                  night=True)
     batches = plan.batches(batch_size(len(plan.requests)))
     keys = assign_batches(plan, batches)
     add_keys(plan, context.instance)

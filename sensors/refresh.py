@@ -10,11 +10,16 @@ import sys
 import time
 from pathlib import Path
 
-from dagster import DagsterInstance
+from dagster import DagsterInstance, Definitions, in_process_executor
 
+from assets.catalogue_report import catalogue_report
+from assets.score_table import score_table
+from assets.sku_graph import refresh_batch
 from pipeline.errors import PackshotError
+from resources import configured
 from sensors.decide import Plan, assign_batches, decide, save_states
 from sensors.home import dagster_home
+from sensors.publish import publish
 from sensors.runs import BATCH_TAG, RUN_KEY_TAG, add_keys, batch_config, run_state
 
 
@@ -41,14 +46,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def refresh(home: Path, *, night: bool, quiet: bool) -> dict[str, object]:
     """Decide, run what has to run as one batch, publish. Returns counts and errors by SKU."""
-    from definitions import CATALOGUE, REFINER, STORE, defs  # reads the environment set above
-
+    resources = configured()
+    jobs = Definitions(assets=[score_table, catalogue_report], jobs=[refresh_batch, publish],
+                       resources=resources.by_key(), executor=in_process_executor)
     started = time.perf_counter()
     say = _silent if quiet else print
-    store, catalogue = STORE.open(), CATALOGUE.open()
+    store, catalogue = resources.store.open(), resources.catalogue.open()
     with DagsterInstance.from_config(str(home)) as instance:
         _only_progress(quiet)
-        plan = decide(catalogue, store, REFINER.identity(), lambda key: run_state(instance, key), night=night)
+        plan = decide(catalogue, store, resources.refiner.identity(), lambda key: run_state(instance, key), night=night)
         say(_summary(plan))
         for name, message in plan.illegal.items():
             say(f"  {name}: {message}")
@@ -57,12 +63,12 @@ def refresh(home: Path, *, night: bool, quiet: bool) -> dict[str, object]:
         keys = assign_batches(plan, batches)
         save_states(store, plan.states)
         for key, batch in zip(keys, batches, strict=True):
-            defs.resolve_job_def("refresh_batch").execute_in_process(
+            jobs.resolve_job_def("refresh_batch").execute_in_process(
                 run_config=batch_config(batch), instance=instance, raise_on_error=False,
                 tags={RUN_KEY_TAG: key, BATCH_TAG: str(len(batch))})
         published = bool(batches) or store.read_bytes("report/index.html") is None or bool(plan.removed_skus)
         if published:
-            result = defs.resolve_job_def("publish").execute_in_process(instance=instance, raise_on_error=False)
+            result = jobs.resolve_job_def("publish").execute_in_process(instance=instance, raise_on_error=False)
             if not result.success:
                 raise PackshotError("publish_failed", "Score tables or report could not be written.",
                                     "See the publish run in the Dagster UI (make ui).")

@@ -1,0 +1,317 @@
+"""The packshot command. SKUs by --sku, files positional, --json for machines.
+
+Exit status: 0 done, 1 defects found (score) or SKUs failed, 2 bad input.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from upath import UPath
+
+from pipeline.errors import CatalogueError, PackshotError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+                  help="Product images from 3D models, every one scored for defects.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+SkuName = Annotated[str, typer.Option("--sku", help="Name of the SKU.")]
+CataloguePath = Annotated[str, typer.Option("--catalogue", envvar="PACKSHOT_CATALOGUE", help="Folder or s3:// prefix.")]
+StorePath = Annotated[str, typer.Option("--store", envvar="PACKSHOT_STORE", help="Folder or s3:// prefix.")]
+OutFolder = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+
+DEFAULT_CATALOGUE = "examples/catalogue"
+DEFAULT_STORE = "store"
+
+
+def main() -> None:
+    """Entry point of the ``packshot`` command."""
+    as_json = "--json" in sys.argv
+    try:
+        app(standalone_mode=True)
+    except PackshotError as error:
+        if as_json:
+            print(json.dumps({"error": error.as_dict()}))
+        else:
+            print(f"error: {error.message} [{error.code}]", file=sys.stderr)
+            if error.hint:
+                print(f"hint:  {error.hint}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _answer(result: Any, as_json: bool, text: Callable[[], str]) -> None:
+    print(json.dumps(result, indent=1, default=str) if as_json else text())
+
+
+@app.command()
+def doctor(catalogue: CataloguePath = DEFAULT_CATALOGUE, store: StorePath = DEFAULT_STORE,
+           as_json: Json = False) -> None:
+    """Is this machine ready? Python, OpenGL, torch, store, refiner; exit status 1 where something is missing."""
+    from pipeline import doctor as doctor_room
+
+    examined = doctor_room.examine(store, catalogue)
+    signs = {"ok": "ok     ", "missing": "MISSING", "optional": "–      "}
+    _answer(doctor_room.as_dict(examined), as_json, lambda: "\n".join(
+        f"{signs[item.status]}  {item.name:<10} {item.found}" + (f"\n{'':21}{item.hint}" if item.hint else "")
+        for item in examined))
+    if not doctor_room.ready(examined):
+        raise typer.Exit(1)
+
+
+@app.command()
+def add(sku: SkuName, mesh: Annotated[Path, typer.Option("--mesh", help="FBX, GLB, glTF, OBJ or STL file.")],
+        texture: Annotated[list[Path] | None, typer.Option("--texture", help="Diffuse map; may be repeated.")] = None,
+        describe: Annotated[str, typer.Option("--describe", help="What it is, in words.")] = "",
+        catalogue: CataloguePath = DEFAULT_CATALOGUE,
+        overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing SKU.")] = False,
+        as_json: Json = False) -> None:
+    """Make a SKU folder from loose files. The description sets category, material guesses and prompt."""
+    from pipeline.add import add_product
+
+    product = add_product(UPath(catalogue), sku, mesh, texture or [], describe, overwrite=overwrite)
+    result = {"sku": product.sku, "folder": str(product.folder), "category": product.category,
+              "files": list(product.files)}
+    _answer(result, as_json, lambda: f"{product.folder}: {', '.join(product.files)} (category {product.category})")
+
+
+@app.command()
+def ingest(file: Path, out: OutFolder, as_json: Json = False) -> None:
+    """Read one mesh file into the canonical mesh and report what was found."""
+    from pipeline.mesh import ingest_file, save_mesh
+
+    out.mkdir(parents=True, exist_ok=True)
+    result = ingest_file(_existing(file))
+    save_mesh(result.mesh, out / "mesh.npz")
+    report = result.report.as_dict()
+    (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    _answer({"mesh": str(out / "mesh.npz"), "report": report}, as_json, lambda: _report_text(report))
+
+
+def _report_text(report: dict[str, Any]) -> str:
+    extents = " × ".join(f"{value:.1f}" for value in report["extents_mm"])
+    front = report["front"]
+    lines = [f"{report['format']}: {report['triangles']} triangles, {extents} mm, "
+             f"front {front['axis'] or 'unknown'} ({front['confidence']:.0%})"]
+    lines += [f"  material {m['name']}: {m['kind']} ({m['kind_source']})" for m in report["materials"]]
+    return "\n".join(lines + [f"  warning: {warning}" for warning in report["warnings"]])
+
+
+@app.command()
+def render(file: Path, out: OutFolder,
+           shot: Annotated[list[str] | None, typer.Option("--shot", help="Built-in shot; may be repeated.")] = None,
+           scale: Annotated[float, typer.Option("--scale", help="Multiplies every shot's size.")] = 1.0,
+           describe: Annotated[str, typer.Option("--describe", help="What it is, in words.")] = "",
+           exr: Annotated[bool, typer.Option("--exr", help="Write every control pass as well.")] = False,
+           as_json: Json = False) -> None:
+    """Render one mesh file's shots, without a catalogue."""
+    from pipeline.catalogue import Manifest, Product, Settings
+    from pipeline.colour import to_display
+    from pipeline.mesh import ingest_file
+    from pipeline.mesh.types import TextureRef
+    from pipeline.refine import RefinerSettings, make_refiner, save_png, seed_for
+    from pipeline.refine.types import RefineRequest
+    from pipeline.render import Renderer, load_textures, preview_images, save_passes
+    from pipeline.shots import shots_for
+
+    out.mkdir(parents=True, exist_ok=True)
+    embedded: dict[str, bytes] = {}
+    manifest = Manifest(description=describe or None)
+    product = Product(file.stem, UPath(file.parent), file.name, (), manifest)
+    settings = Settings(shots=tuple(shot) if shot else None, scale=scale)
+    result = ingest_file(_existing(file), description=product.description, category=product.category,
+                         put_texture=lambda data: _keep(embedded, data))
+
+    def read(ref: TextureRef) -> bytes:
+        return embedded[ref.path] if ref.source == "store" else (file.parent / ref.path).read_bytes()
+
+    refiner = make_refiner(RefinerSettings())
+    written = []
+    with Renderer() as renderer:
+        textures = load_textures(result.mesh, read, settings.max_texture_megapixels)
+        for each in shots_for(product, settings, ()):
+            passes = renderer.render(result.mesh, each, textures)
+            [image] = refiner.refine([RefineRequest(passes, each.prompt, seed_for(product.sku, each.name, 0))])
+            save_png(image.pixels, out / f"{each.name}.png", image.provenance)
+            written.append(str(out / f"{each.name}.png"))
+            if exr:
+                save_passes(passes, out / f"{each.name}.exr")
+    _answer({"images": written, "report": result.report.as_dict()}, as_json, lambda: "\n".join(written))
+
+
+def _keep(embedded: dict[str, bytes], data: bytes) -> str:
+    import hashlib
+
+    digest = hashlib.sha256(data).hexdigest()
+    embedded[digest] = data
+    return digest
+
+
+@app.command()
+def regions(sku: SkuName, catalogue: CataloguePath = DEFAULT_CATALOGUE, as_json: Json = False) -> None:
+    """List the labels, logos and stitching that product.yaml names."""
+    product = _catalogue(catalogue).product(sku)
+    found = [asdict(region) for region in product.regions]
+    _answer({"sku": sku, "regions": found}, as_json, lambda: "\n".join(
+        f"{r['name']}: {r['kind']} on {r['material']}" + (f", reads {r['text']!r}" if r["text"] else "") for r in found)
+        or f"{sku}: product.yaml names no regions.")
+
+
+@app.command()
+def refine(sku: SkuName, out: OutFolder,
+           shot: Annotated[list[str] | None, typer.Option("--shot", help="May be repeated; default all.")] = None,
+           preset: Annotated[str | None, typer.Option("--preset", help="none, or diffusers:FOLDER-OR-HUB-ID")] = None,
+           attempt: Annotated[int, typer.Option("--attempt", help="Another attempt is another seed.")] = 0,
+           catalogue: CataloguePath = DEFAULT_CATALOGUE, store: StorePath = DEFAULT_STORE, as_json: Json = False) -> None:
+    """Refine a SKU's shots from its stored control passes, outside the pipeline: to try a preset."""
+    from pipeline.refine import RefinerSettings, make_refiner, save_png, seed_for
+    from pipeline.refine.types import RefineRequest
+
+    out.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, **({"PACKSHOT_REFINER": preset} if preset else {})}
+    refiner = make_refiner(RefinerSettings.from_environment(environment))
+    piece = _workpiece(catalogue, store, sku)
+    written = []
+    for name in shot or [each.name for each in piece.shots]:
+        prompt = ", ".join(filter(None, (piece.product.description, piece.shot(name).prompt, piece.settings.prompt)))
+        request = RefineRequest(piece.passes(name), prompt, seed_for(sku, name, attempt), piece.settings.negative_prompt)
+        [image] = refiner.refine([request])
+        save_png(image.pixels, out / f"{name}.png", image.provenance)
+        written.append(str(out / f"{name}.png"))
+    _answer({"images": written}, as_json, lambda: "\n".join(written))
+
+
+@app.command()
+def score(file: Path, sku: SkuName, shot: Annotated[str, typer.Option("--shot", help="Which shot it shows.")],
+          catalogue: CataloguePath = DEFAULT_CATALOGUE, store: StorePath = DEFAULT_STORE,
+          out: Annotated[Path | None, typer.Option("--out", help="Folder for evidence crops.")] = None,
+          as_json: Json = False) -> None:
+    """Score any image of a shot, also one made elsewhere. Exit status 1 where it fails."""
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    from pipeline import sentinel
+
+    piece = _workpiece(catalogue, store, sku)
+    try:
+        with Image.open(_existing(file)) as opened:
+            image = np.asarray(opened.convert("RGB"))
+    except (UnidentifiedImageError, OSError) as error:
+        raise CatalogueError("image_unreadable", f"{file} is not an image that can be read.",
+                             "Give a PNG, JPEG or WebP file.") from error
+    measurements = sentinel.measure(sentinel.expected_from(piece.passes(shot)), image, piece.regions)
+    scores = sentinel.judge(measurements, piece.settings.limits)
+    verdict = sentinel.image_verdict(scores)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for number, each in enumerate(scores):
+            if each.measurement.evidence is not None:
+                name = f"{number:02d}-{each.measurement.check}-{each.measurement.estimator}.png"
+                Image.fromarray(each.measurement.evidence).save(out / name)
+    rows = [_score_row(each) for each in scores]
+    _answer({"sku": sku, "shot": shot, "verdict": verdict, "scores": rows}, as_json, lambda: "\n".join(
+        [f"{verdict.upper()}  {sku} {shot}", *(_score_line(row) for row in rows)]))
+    if verdict == "fail":
+        raise typer.Exit(1)
+
+
+def _score_row(judged: Any) -> dict[str, Any]:
+    m, limit = judged.measurement, judged.limit
+    return {"check": m.check, "estimator": m.estimator, "region": m.region, "value": m.value, "unit": m.unit,
+            "limit": limit.fail if limit else None, "required": bool(limit and limit.required),
+            "coverage": round(m.coverage, 4), "verdict": judged.verdict,
+            "score": None if judged.score is None else round(judged.score, 1), "bbox": m.bbox,
+            "sentence": judged.sentence, "reason": m.reason}
+
+
+def _score_line(row: dict[str, Any]) -> str:
+    value = "–" if row["value"] is None else f"{row['value']:.3g} {row['unit']}"
+    limit = "" if row["limit"] is None else f" (limit {row['limit']:g})"
+    tail = row["sentence"] or row["reason"]
+    return f"  {row['verdict']:<14} {row['check']}.{row['estimator']} {row['region']}: {value}{limit}  {tail}".rstrip()
+
+
+@app.command()
+def report(catalogue: CataloguePath = DEFAULT_CATALOGUE, store: StorePath = DEFAULT_STORE, as_json: Json = False) -> None:
+    """Write the report page from whatever the store holds now."""
+    from pipeline.report import build_report, collect
+    from pipeline.store import ArtifactStore
+
+    opened = ArtifactStore(store)
+    where = opened.write_bytes("report/index.html", build_report(collect(opened, _catalogue(catalogue))).encode())
+    _answer({"report": str(where)}, as_json, lambda: str(where))
+
+
+@app.command()
+def explain(file: Annotated[Path | None, typer.Argument(help="An image made by Packshot.")] = None,
+            as_json: Json = False) -> None:
+    """Without a file: every check and its limits. With an image: where it came from."""
+    if file is not None:
+        from pipeline.refine import read_provenance
+
+        provenance = read_provenance(_existing(file))
+        _answer(provenance, as_json, lambda: "\n".join(f"{key}: {value}" for key, value in provenance.items()))
+        return
+    from pipeline.sentinel import ENGINEERING, checks
+
+    found = [{"check": check.name, "what": check.summary,
+              "limits": {key: asdict(limit) for key, limit in ENGINEERING.items() if key.startswith(check.name + ".")}}
+             for check in checks()]
+    _answer({"checks": found}, as_json, lambda: "\n".join(_explained(entry) for entry in found))
+
+
+def _explained(entry: dict[str, Any]) -> str:
+    lines = [f"{entry['check']}: {entry['what']}"]
+    for key, limit in entry["limits"].items():
+        sign = ">" if limit["direction"] == "max" else "<"
+        warn = "" if limit["warn"] is None else f", warns {sign} {limit['warn']:g}"
+        lines.append(f"    {key}: fails {sign} {limit['fail']:g}{warn}{'' if limit['required'] else ' (advisory)'}")
+    return "\n".join(lines)
+
+
+@app.command()
+def verify(store: StorePath = DEFAULT_STORE,
+           prune: Annotated[bool, typer.Option("--prune", help="Delete versions that nothing points to.")] = False,
+           as_json: Json = False) -> None:
+    """Check every stored file against its manifest. Exit status 1 where something is missing or damaged."""
+    from pipeline.store import ArtifactStore
+    from pipeline.verify import verify as verify_store
+
+    result = verify_store(ArtifactStore(store), prune=prune)
+    old = f"{len(result.old_versions)} old versions {'deleted' if prune else 'could be pruned'}"
+    _answer(result.as_dict(), as_json, lambda: "\n".join(
+        [f"{result.artifacts} artefacts, {result.files} files, {result.bytes / 1e6:.0f} MB; {old}",
+         *(f"  {f.asset}/{f.sku}/{f.file}: {f.problem}" for f in result.findings)]))
+    if result.findings:
+        raise typer.Exit(1)
+
+
+def _existing(file: Path) -> Path:
+    if not file.is_file():
+        raise CatalogueError("file_missing", f"{file} does not exist.", "Check the path.")
+    return file
+
+
+def _catalogue(location: str) -> Any:
+    from pipeline.catalogue import Catalogue
+
+    return Catalogue.at(location)
+
+
+def _workpiece(catalogue: str, store: str, sku: str) -> Any:
+    from pipeline.render import Renderer
+    from pipeline.store import ArtifactStore
+    from pipeline.workpiece import Workpiece
+
+    opened = _catalogue(catalogue)
+    return Workpiece(opened.product(sku), opened.settings, ArtifactStore(store), Renderer)
+
+
+if __name__ == "__main__":
+    main()

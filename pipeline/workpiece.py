@@ -1,0 +1,106 @@
+"""One SKU with its artefacts: what the assets and the commands share while they work on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.catalogue import Product, Region, Settings, Shot
+from pipeline.errors import CatalogueError
+from pipeline.mesh import load_mesh
+from pipeline.mesh.types import Mesh, TextureRef
+from pipeline.render import Renderer, Textures, load_passes, load_textures
+from pipeline.render.types import ControlPasses
+from pipeline.shots import shots_for
+from pipeline.store import Artifact, ArtifactStore
+
+
+@dataclass
+class Workpiece:
+    """Passes stay in memory until the SKU is done: each artefact is written once and read at most once."""
+
+    product: Product
+    settings: Settings
+    store: ArtifactStore
+    get_renderer: Callable[[], Renderer]       # called when a shot has to be rendered
+    _passes: dict[str, ControlPasses] = field(default_factory=dict, init=False)
+
+    @property
+    def name(self) -> str:
+        return self.product.sku
+
+    def artifact(self, asset: str) -> Artifact:
+        """The current version of one of this SKU's assets. Raises StoreError with what to run."""
+        return self.store.require(asset, self.name)
+
+    @cached_property
+    def mesh(self) -> Mesh:
+        return load_mesh(self.artifact("product_mesh").path("mesh.npz"))
+
+    @cached_property
+    def regions(self) -> tuple[Region, ...]:
+        return regions_from_json(self.artifact("product_regions").json("regions.json"))
+
+    @cached_property
+    def shots(self) -> tuple[Shot, ...]:
+        return shots_for(self.product, self.settings, self.regions)
+
+    def shot(self, name: str) -> Shot:
+        """One shot by name. Raises CatalogueError with the names there are."""
+        for shot in self.shots:
+            if shot.name == name:
+                return shot
+        raise CatalogueError("shot_unknown", f"{self.name} has no shot {name!r}.",
+                             f"Its shots: {', '.join(shot.name for shot in self.shots)}.")
+
+    @cached_property
+    def textures(self) -> Textures:
+        return load_textures(self.mesh, self._read_texture, self.settings.max_texture_megapixels)
+
+    def render(self, shot: Shot) -> ControlPasses:
+        """Render one shot now and keep it for the stages that follow."""
+        region = next((region for region in self.regions if region.name == shot.framed_region), None)
+        self._passes[shot.name] = self.get_renderer().render(self.mesh, shot, self.textures, region)
+        return self._passes[shot.name]
+
+    def passes(self, name: str) -> ControlPasses:
+        """One shot's passes: from memory, from the store, or rendered again where the file was not kept."""
+        if name not in self._passes:
+            artifact = self.artifact("control_passes")
+            if f"{name}.exr" in artifact.files:
+                self._passes[name] = load_passes(artifact.path(f"{name}.exr"))
+            else:
+                self.render(self.shot(name))
+        return self._passes[name]
+
+    def image(self, shot: str) -> NDArray[np.uint8]:
+        """The refined image (H, W, 3) of one shot."""
+        with Image.open(self.artifact("refined_images").path(f"{shot}.png")) as image:
+            return np.asarray(image.convert("RGB"))
+
+    def forget(self) -> None:
+        """An upstream asset has a new version: nothing read before may outlive it."""
+        self._passes.clear()
+        for name in ("mesh", "regions", "shots", "textures"):
+            self.__dict__.pop(name, None)
+
+    def _read_texture(self, ref: TextureRef) -> bytes:
+        if ref.source == "store":
+            return self.store.texture(ref.path)
+        return (self.product.folder / ref.path).read_bytes()
+
+
+def regions_from_json(entries: Sequence[Mapping[str, Any]]) -> tuple[Region, ...]:
+    """Inverse of ``dataclasses.asdict`` over regions, after JSON."""
+    return tuple(Region(**{**entry, "polygon": _points(entry["polygon"]), "path": _points(entry["path"])})
+                 for entry in entries)
+
+
+def _points(pairs: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:
+    return tuple((float(u), float(v)) for u, v in pairs)

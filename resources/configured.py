@@ -1,0 +1,42 @@
+"""All resources as the environment configures them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from dagster_aws.s3 import S3Resource
+
+from resources.catalogue import CatalogueResource
+from resources.refiner import RefinerResource
+from resources.renderer import RendererResource
+from resources.sentinel import SentinelResource
+from resources.store import StoreResource
+
+
+@dataclass(frozen=True)
+class Resources:
+    """One of each."""
+
+    catalogue: CatalogueResource
+    store: StoreResource
+    renderer: RendererResource
+    refiner: RefinerResource
+    sentinel: SentinelResource
+
+    def by_key(self) -> dict[str, Any]:
+        """As Dagster wants them: by the argument name that assets, jobs and sensors use."""
+        return dict(vars(self))
+
+
+def configured() -> Resources:
+    """Read PACKSHOT_CATALOGUE, PACKSHOT_STORE, PACKSHOT_REFINER and the usual AWS variables."""
+    s3 = S3Resource(endpoint_url=os.environ.get("AWS_ENDPOINT_URL"), region_name=os.environ.get("AWS_REGION"))
+    return Resources(
+        CatalogueResource(s3=s3, location=os.environ.get("PACKSHOT_CATALOGUE", "examples/catalogue")),
+        StoreResource(s3=s3, location=os.environ.get("PACKSHOT_STORE", "store")),
+        RendererResource(),
+        RefinerResource(preset=os.environ.get("PACKSHOT_REFINER", "none")),
+        SentinelResource(),
+    )
