@@ -1,0 +1,17 @@
+"""Sentinel: compares an image with what the exact geometry says it should show, and judges it.
+
+>>> expected = expected_from(passes)
+>>> scores = judge(measure(expected, image, regions), settings.limits)
+>>> image_verdict(scores)
+'pass'
+"""
+
+from pipeline.sentinel.limits import CALIBRATION_ID
+from pipeline.sentinel.measuring import expected_from, measure
+from pipeline.sentinel.types import Expected, Limit, Measurement, Score, Verdict
+from pipeline.sentinel.verdicts import image_verdict, judge
+
+VERSION = 1  # bump by hand when any measurement changes
+
+__all__ = ["CALIBRATION_ID", "VERSION", "Expected", "Limit", "Measurement", "Score", "Verdict", "expected_from",
+           "image_verdict", "judge", "measure"]

@@ -8,7 +8,48 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.catalogue import Shot
+from pipeline.render.types import F32, U32, CameraMatrices
+
+U8 = NDArray[np.uint8]
+BBox = tuple[int, int, int, int]           # x0, y0, x1, y1 pixels, x1 and y1 exclusive
 Verdict = Literal["pass", "warn", "fail", "unmeasured", "not_applicable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What every pixel of a faithful image should show (H × W pixels, scene-linear Rec. 709).
+
+    A faithful image is ``diffuse_albedo · diffuse · k(x) + s(x)`` with k achromatic and smooth per
+    instance, and s ≥ 0 of the light's chromaticity.
+    """
+
+    shot: Shot
+    camera: CameraMatrices
+    white_backdrop: bool
+    key_chromaticity: tuple[float, float, float]
+    toe_direction: tuple[float, float] | None  # unit (x right, y down), None where the front is unknown
+    material_names: tuple[str, ...]
+    material_kinds: tuple[str, ...]
+    display: U8                            # (H, W, 3) the beauty pass as it would be delivered
+    plate: F32                             # (H, W, 3) the stage without the product; the shadow ratio on white
+    alpha: F32                             # (H, W) filtered coverage
+    diffuse_albedo: F32                    # (H, W, 3)
+    diffuse: F32                           # (H, W, 3) light
+    specular: F32                          # (H, W, 3)
+    emissive: F32                          # (H, W, 3)
+    uv: F32                                # (H, W, 2) NaN outside
+    normal: F32                            # (H, W, 3) camera space, +Z to the viewer
+    depth: F32                             # (H, W) metres, +inf outside
+    instance_id: U32                       # (H, W) 0 = none
+    material_id: U32                       # (H, W) 0 = none, else 1 + index into ``material_names``
+    chart_id: U32                          # (H, W) 0 = none
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        height, width = self.alpha.shape
+        return width, height
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +62,8 @@ class Measurement:
     value: float | None                    # None: could not be measured; never a stand-in number
     unit: str
     coverage: float                        # 0..1 share of what should be seen that could be used
-    bbox: tuple[int, int, int, int] | None = None  # x0, y0, x1, y1 pixels of the evidence
-    evidence: NDArray[np.uint8] | None = None      # (h, w, 3) crop that shows it, where a picture helps
+    bbox: BBox | None = None               # of the evidence
+    evidence: U8 | None = None             # (h, w, 3) expected beside observed, where a picture helps
     applicable: bool = True
     reason: str = ""                       # why not applicable or unmeasured; else a detail worth reading
 
@@ -34,6 +75,7 @@ class Limit:
     fail: float
     warn: float | None = None
     direction: Literal["max", "min"] = "max"
+    perfect: float = 0.0                   # the value that scores 100
     min_coverage: float = 0.5              # below it: unmeasured, which fails a required check
     required: bool = True
     source: Literal["engineering", "calibrated"] = "engineering"

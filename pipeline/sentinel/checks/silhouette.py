@@ -1,0 +1,104 @@
+"""Is the product still its own shape? Deviation of the outline in pixels, the toe on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import convolve1d, median_filter
+
+from pipeline.catalogue import Region
+from pipeline.sentinel.contours import Deviation, contour_deviation, contour_profiles
+from pipeline.sentinel.evidence import side_by_side
+from pipeline.sentinel.injectors import dent_toe
+from pipeline.sentinel.registry import check
+from pipeline.sentinel.types import U8, BBox, Expected, Measurement
+
+F64 = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+TOE_SHARE = 0.18         # of the product's extent along its toe direction
+_FEWEST_PROFILES = 12    # a shorter stretch of visible contour says nothing
+_LEAST_VISIBLE = 0.1     # share of the contour that must stand out from the background in the faithful picture
+
+
+@check("silhouette", needs=("alpha", "display"), unit="px", injectors=(dent_toe,),
+       estimators=("contour_deviation_max", "contour_deviation_p99", "toe_deviation_max"))
+def silhouette(expected: Expected, observed: U8, regions: Sequence[Region]) -> list[Measurement]:
+    """Largest and 99th percentile deviation of the outline, and the largest at the toe.
+
+    Deviations are smoothed over about 10 px of contour. Coverage is the share of the contour that
+    stands out from the background in the faithful picture and does in the image too.
+    """
+    profiles = contour_profiles(expected)
+    if profiles is None:
+        return [_without_value(name, "product", "the picture shows no outline of the product", applicable=False)
+                for name in ("contour_deviation_max", "contour_deviation_p99", "toe_deviation_max")]
+    deviation = contour_deviation(expected, observed, profiles)
+    smooth = _smoothed(deviation)
+    everywhere = np.ones(len(smooth), bool)
+    return [_measured(expected, observed, deviation, smooth, everywhere, "contour_deviation_max", "product"),
+            _measured(expected, observed, deviation, smooth, everywhere, "contour_deviation_p99", "product", 99.0),
+            _toe(expected, observed, deviation, smooth)]
+
+
+def toe_profiles(expected: Expected, points: F64) -> Bools:
+    """Which contour points (n, 2) belong to the toe: the last 18 % along the toe direction."""
+    along = points @ np.asarray(expected.toe_direction, np.float64)
+    return np.asarray(along >= along.max() - TOE_SHARE * np.ptp(along))
+
+
+def _toe(expected: Expected, observed: U8, deviation: Deviation, smooth: F64) -> Measurement:
+    if expected.toe_direction is None:
+        return _without_value("toe_deviation_max", "toe", "the product's front is not known", applicable=False)
+    area = toe_profiles(expected, deviation.profiles.points)
+    return _measured(expected, observed, deviation, smooth, area, "toe_deviation_max", "toe")
+
+
+def _measured(expected: Expected, observed: U8, deviation: Deviation, smooth: F64, area: Bools, estimator: str,
+              region: str, percentile: float = 100.0) -> Measurement:
+    measurable = deviation.measurable & area
+    if np.count_nonzero(measurable) < max(_FEWEST_PROFILES, _LEAST_VISIBLE * np.count_nonzero(area)):
+        return _without_value(estimator, region, "the outline does not stand out from the background there, even in "
+                              "the faithful picture", applicable=False)
+    usable = deviation.usable & area & np.isfinite(smooth)
+    coverage = np.count_nonzero(usable) / np.count_nonzero(measurable)
+    if np.count_nonzero(usable) < _FEWEST_PROFILES:
+        return _without_value(estimator, region, "the image shows no outline where it should be")
+    size = np.where(usable, np.abs(smooth), -1.0)
+    worst = int(size.argmax())
+    box = _box_around(deviation.profiles.points[worst], expected)
+    way = "outward" if smooth[worst] > 0 else "inward"
+    return Measurement("silhouette", estimator, region, float(np.percentile(size[usable], percentile)), "px",
+                       float(coverage), box, side_by_side(expected, observed, box), reason=way)
+
+
+def _smoothed(deviation: Deviation) -> F64:
+    """(n,) median of 3, then a mean over 5 profiles, per contour; unreadable profiles lend no weight."""
+    result = np.full(deviation.signed_px.shape, np.nan)
+    for number, closed in enumerate(deviation.profiles.closed):
+        part = deviation.profiles.contour == number
+        values = deviation.signed_px[part]
+        mode: Literal["wrap", "nearest"] = "wrap" if closed else "nearest"
+        known = np.isfinite(values)
+        if not known.any():
+            continue
+        filled = np.interp(np.arange(len(values)), np.flatnonzero(known), values[known])
+        calm = median_filter(filled, 3, mode=mode)
+        kernel = np.array([0.5, 1.0, 1.0, 1.0, 0.5])
+        weight = convolve1d(known.astype(np.float64), kernel, mode=mode)
+        mean = convolve1d(np.where(known, calm, 0.0), kernel, mode=mode) / np.maximum(weight, 1e-9)
+        result[part] = np.where(known, mean, np.nan)
+    return result
+
+
+def _box_around(point: F64, expected: Expected, radius: int = 24) -> BBox:
+    width, height = expected.size
+    x, y = int(point[0]), int(point[1])
+    return max(0, x - radius), max(0, y - radius), min(width, x + radius), min(height, y + radius)
+
+
+def _without_value(estimator: str, region: str, reason: str, applicable: bool = True) -> Measurement:
+    return Measurement("silhouette", estimator, region, None, "px", 0.0, applicable=applicable, reason=reason)

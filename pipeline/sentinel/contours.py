@@ -1,0 +1,222 @@
+"""Where an image's outline runs, read across the outline it should have.
+
+Along normals of the expected contour, every profile is cut into product and background; one
+joint path through all profiles (Viterbi, as in active contours by dynamic programming, Amini et
+al., 1990) keeps noise and texture from being taken for the edge. The edge is then read to a
+fraction of a pixel from the area under the profile around it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d, map_coordinates
+from skimage.measure import find_contours
+
+from pipeline.colour import srgb_encode, view_transform
+from pipeline.sentinel.types import U8, Expected
+
+F64 = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+REACH = 14.0           # px to either side of the contour
+STEP = 0.5             # px between samples of a profile
+OFFSETS: F64 = np.arange(-REACH, REACH + STEP / 2, STEP)  # negative: inside the product
+_SPACING = 2.0         # px between profiles
+_MOST_PROFILES = 3000  # above it the spacing grows
+_SHORTEST = 24.0       # px; a shorter closed contour is a speck
+_LOWEST_CONTRAST = 16.0 / 255.0  # rgb distance of product and background; below it JPEG noise moves the edge
+_SIDE = slice(2, 8)    # samples 1..4 px away from an edge that speak for its side
+_TRUE_EDGE = 3         # samples; where even the faithful picture reads further off, its edge is hidden
+_JUMP = 4              # samples the path may move from one profile to the next
+_JUMP_COST = 0.12      # per sample, in units of one wholly wrong sample
+
+
+@dataclass(frozen=True, slots=True)
+class Profiles:
+    """Normals of the expected contour (n of them), each sampled at ``OFFSETS`` (m of them)."""
+
+    points: F64        # (n, 2) x, y of the contour, pixel centres at integers
+    outward: F64       # (n, 2) unit normals
+    contour: NDArray[np.intp]  # (n,) which contour a profile belongs to
+    closed: Bools      # (contours,)
+    spacing: float     # px along the contour
+
+    @property
+    def xy(self) -> F64:
+        """(n, m, 2) sample positions."""
+        return self.points[:, None] + OFFSETS[None, :, None] * self.outward[:, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """How far the observed outline lies from the expected one, per profile."""
+
+    profiles: Profiles
+    signed_px: F64     # (n,) positive outward; NaN where unreadable
+    measurable: Bools  # (n,) where the expected picture shows an edge at all
+    usable: Bools      # (n,) measurable, and the image shows an edge too
+
+
+def contour_profiles(expected: Expected) -> Profiles | None:
+    """Evenly spaced normals along the 0.5 iso-contour of alpha, or None where there is no outline."""
+    lines = [line for line in _iso_contours(expected.alpha) if _length(line) >= _SHORTEST]
+    if not lines:
+        return None
+    spacing = max(_SPACING, sum(map(_length, lines)) / _MOST_PROFILES)
+    points, normals, numbers, closed = [], [], [], []
+    for number, line in enumerate(lines):
+        is_closed = bool(np.allclose(line[0], line[-1]))
+        along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
+        stations = np.arange(0.0, along[-1] - spacing / 2, spacing)
+        mode: Literal["wrap", "nearest"] = "wrap" if is_closed else "nearest"
+        smooth = gaussian_filter1d(np.stack([np.interp(stations, along, line[:, axis]) for axis in (1, 0)], axis=1),
+                                   0.7, axis=0, mode=mode)
+        tangent = np.stack([_slope(smooth[:, axis], is_closed) for axis in (0, 1)], axis=1)
+        tangent = gaussian_filter1d(tangent, 1.5, axis=0, mode=mode)
+        tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)
+        points.append(smooth)
+        normals.append(np.stack([tangent[:, 1], -tangent[:, 0]], axis=1))
+        numbers.append(np.full(len(stations), number))
+        closed.append(is_closed)
+    xy, normal = np.concatenate(points), np.concatenate(normals)
+    outside, inside = (_sample(expected.alpha, xy + side * 2.0 * normal) for side in (1.0, -1.0))
+    normal = np.where((outside > inside)[:, None], -normal, normal)
+    return Profiles(xy, normal, np.concatenate(numbers), np.array(closed), spacing)
+
+
+def contour_deviation(expected: Expected, observed: U8, profiles: Profiles) -> Deviation:
+    """Signed distance of the observed outline from the expected one, in pixels, per profile.
+
+    Expected and observed are read by the same instrument and the expected's own reading is taken
+    off, so that shading and texture beside the edge cancel.
+    """
+    xy = profiles.xy
+    alpha = _sample(expected.alpha, xy)
+    low, high = _clear_range(alpha)
+    wanted, seen = _sample(expected.display, xy), _sample(observed, xy)
+    middle = len(OFFSETS) // 2
+    clear = (low <= middle - 8) & (high >= middle + 8)
+    plate = _plate_colour(expected, xy)
+    index = np.arange(len(OFFSETS))[None]
+    barred = (index < low[:, None] + 2) | (index > high[:, None] - 2)
+
+    def read(picture: F64, readable: Bools) -> tuple[NDArray[np.intp], F64, F64]:
+        cost = np.where(barred, 1e3, _segmentation_cost(wanted, picture, plate, middle))
+        cost[~readable] = 0.0
+        path = np.concatenate([joint_path(cost[profiles.contour == number]) for number in range(len(profiles.closed))])
+        return path, *_sub_pixel(picture, path)
+
+    wanted_path, wanted_edge, wanted_contrast = read(wanted, clear)
+    measurable = clear & (wanted_contrast >= _LOWEST_CONTRAST) & (np.abs(wanted_path - middle) <= _TRUE_EDGE)
+    _, edge, contrast = read(seen, measurable)
+    usable = measurable & (contrast >= 0.5 * _LOWEST_CONTRAST)
+    return Deviation(profiles, np.where(usable, edge - wanted_edge, np.nan), measurable, usable)
+
+
+def joint_path(cost: F64) -> NDArray[np.intp]:
+    """(n,) cheapest state per profile through (n, m) costs, a jump of k samples costing k · ``_JUMP_COST``."""
+    count, states = cost.shape
+    jumps = np.arange(-_JUMP, _JUMP + 1)
+    came_from = np.zeros((count, states), np.intp)
+    padded = np.full(states + 2 * _JUMP, np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _JUMP + 1)
+    penalty = _JUMP_COST * np.abs(jumps)
+    total = cost[0].copy()
+    for i in range(1, count):
+        padded[_JUMP:_JUMP + states] = total
+        candidates = windows + penalty
+        best = candidates.argmin(axis=1)
+        came_from[i] = best
+        total = candidates[np.arange(states), best] + cost[i]
+    path = np.empty(count, np.intp)
+    path[-1] = int(total.argmin())
+    for i in range(count - 1, 0, -1):
+        path[i - 1] = path[i] + jumps[came_from[i, path[i]]]
+    return path
+
+
+def _segmentation_cost(wanted: F64, seen: F64, plate: F64, middle: int) -> F64:
+    """(n, m) cost of the edge lying after each sample: product up to it, background beyond.
+
+    Product colour is the expected picture's, at the gain that the image shows further inside;
+    beyond the contour it is continued from 1 px inside. Background is the plate, likewise
+    continued inwards.
+    """
+    inner = slice(0, middle - 8)
+    gain = (seen[:, inner].mean(axis=1) + 1e-3) / (wanted[:, inner].mean(axis=1) + 1e-3)
+    product = wanted * np.clip(gain, 0.5, 2.0)[:, None]
+    product[:, middle - 2:] = product[:, middle - 3:middle - 2]
+    ground = plate.copy()
+    ground[:, :middle + 3] = ground[:, middle + 3:middle + 4]
+    scale = np.maximum(((product - ground) ** 2).sum(axis=-1), _LOWEST_CONTRAST**2)
+    unlike_product = np.minimum(((seen - product) ** 2).sum(axis=-1) / scale, 1.0)
+    unlike_ground = np.minimum(((seen - ground) ** 2).sum(axis=-1) / scale, 1.0)
+    before = np.cumsum(unlike_product, axis=1)
+    after = unlike_ground.sum(axis=1, keepdims=True) - np.cumsum(unlike_ground, axis=1)
+    return np.asarray(before + after)
+
+
+def _sub_pixel(profile: F64, path: NDArray[np.intp]) -> tuple[F64, F64]:
+    """(n,) edge position in px by the area under the profile within 4 px of ``path``, and its contrast."""
+    last = profile.shape[1] - 1
+    around = np.arange(-8, 9)
+    window = np.take_along_axis(profile, np.clip(path[:, None] + around, 0, last)[..., None], axis=1)
+    product = window[:, ::-1][:, 8 + _SIDE.start + 2:].mean(axis=1)
+    ground = window[:, 8 + _SIDE.start + 2:].mean(axis=1)
+    difference = product - ground
+    contrast = np.linalg.norm(difference, axis=1)
+    share = ((window - ground[:, None]) * difference[:, None]).sum(axis=-1)
+    share = np.clip(share / np.maximum(contrast**2, 1e-6)[:, None], 0.0, 1.0)
+    # Samples from -4 px on that are product push the edge outward by one step each.
+    area = (share.sum(axis=1) - 0.5) * STEP
+    return OFFSETS[path] - 8 * STEP + area, contrast
+
+
+def _clear_range(alpha: F64) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """(n,) first and last sample up to which a profile crosses nothing but this one edge."""
+    middle = alpha.shape[1] // 2
+    hollow = alpha < 0.9
+    hollow[:, middle - 3:] = False
+    solid = alpha > 0.1
+    solid[:, :middle + 4] = False
+    low = np.where(hollow.any(axis=1), middle - np.argmax(hollow[:, middle::-1], axis=1) + 1, 0)
+    high = np.where(solid.any(axis=1), np.argmax(solid, axis=1) - 1, alpha.shape[1] - 1)
+    return low.astype(np.intp), high.astype(np.intp)
+
+
+def _plate_colour(expected: Expected, xy: F64) -> F64:
+    """(n, m, 3) code values 0..1 of the stage alone at the sample positions."""
+    plate = _sample(expected.plate, xy)
+    return np.asarray(np.clip(plate, 0.0, 1.0) if expected.white_backdrop else srgb_encode(view_transform(plate)),
+                      np.float64)
+
+
+def _sample(image: NDArray[np.floating] | U8, xy: F64) -> F64:
+    """Bilinear samples of (H, W) or (H, W, c) at (…, 2) positions; uint8 becomes 0..1."""
+    where = [xy[..., 1], xy[..., 0]]
+    if image.ndim == 2:
+        return np.asarray(map_coordinates(image, where, output=np.float64, order=1, mode="nearest"))
+    scale = 1.0 / 255.0 if image.dtype == np.uint8 else 1.0
+    channels = [map_coordinates(image[..., c], where, output=np.float64, order=1, mode="nearest")
+                for c in range(image.shape[-1])]
+    return np.stack(channels, axis=-1) * scale
+
+
+def _slope(values: F64, closed: bool) -> F64:
+    """Central differences along a contour."""
+    if closed:
+        return np.roll(values, -1) - np.roll(values, 1)
+    return np.gradient(values) if len(values) > 1 else np.zeros_like(values)
+
+
+def _iso_contours(alpha: NDArray[np.float32]) -> list[F64]:
+    """(k, 2) row, column vertices of each piece of the 0.5 iso-contour (marching squares)."""
+    return list(find_contours(alpha, 0.5))  # type: ignore[no-untyped-call]
+
+
+def _length(line: F64) -> float:
+    return float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum())

@@ -1,0 +1,60 @@
+"""From control passes to what an image should show, and from an image to measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.catalogue import Region
+from pipeline.colour import to_display
+from pipeline.errors import PackshotError, SentinelError
+from pipeline.render.types import ControlPasses
+from pipeline.sentinel.registry import Check, all_checks
+from pipeline.sentinel.types import U8, Expected, Measurement
+
+
+def expected_from(passes: ControlPasses) -> Expected:
+    """What a faithful image of these passes shows."""
+    return Expected(
+        shot=passes.shot, camera=passes.camera, white_backdrop=passes.white_backdrop,
+        key_chromaticity=passes.key_chromaticity, toe_direction=passes.toe_direction,
+        material_names=passes.material_names, material_kinds=passes.material_kinds,
+        display=to_display(passes.product, passes.plate, passes.white_backdrop), plate=passes.plate,
+        alpha=passes.alpha, diffuse_albedo=passes.diffuse_albedo, diffuse=passes.diffuse, specular=passes.specular,
+        emissive=passes.emissive, uv=passes.uv, normal=passes.normal, depth=passes.depth,
+        instance_id=passes.instance_id, material_id=passes.material_id, chart_id=passes.chart_id)
+
+
+def measure(expected: Expected, image: U8, regions: Sequence[Region] = ()) -> list[Measurement]:
+    """Run every check on one image (H, W, 3). Nothing is judged here.
+
+    A check that cannot work says so as a measurement without a value, which judging never passes.
+    """
+    width, height = expected.size
+    if image.shape != (height, width, 3) or image.dtype != np.uint8:
+        shape = " × ".join(map(str, image.shape[1::-1])) if image.ndim >= 2 else str(image.shape)
+        raise SentinelError("image_size", f"The image is {shape} ({image.dtype}), the shot {expected.shot.name!r} is "
+                            f"{width} × {height}.", "Score the image at the size it was made for, as 8-bit RGB.")
+    return [measurement for check in all_checks() for measurement in run_check(check, expected, image, regions)]
+
+
+def run_check(check: Check, expected: Expected, image: U8, regions: Sequence[Region]) -> list[Measurement]:
+    """One check's measurements; what it cannot do is one value-less measurement per estimator."""
+    empty = [name for name in check.needs if not holds_something(getattr(expected, name))]
+    if empty:
+        return _unmeasured(check, f"the pass {empty[0]!r} is empty: the product is not in the picture")
+    try:
+        return check.measure(expected, image, regions)
+    except (PackshotError, np.linalg.LinAlgError) as error:
+        return _unmeasured(check, str(error))
+
+
+def holds_something(value: object) -> bool:
+    """Whether a pass has any finite value other than zero."""
+    return not isinstance(value, np.ndarray) or bool(np.any(np.isfinite(value) & (value != 0)))
+
+
+def _unmeasured(check: Check, reason: str) -> list[Measurement]:
+    return [Measurement(check.name, estimator, "image", None, check.unit, 0.0, reason=reason)
+            for estimator in check.estimators]

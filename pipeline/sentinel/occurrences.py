@@ -1,0 +1,151 @@
+"""Where a region of the texture shows in one picture.
+
+UV is not unique: half of real products mirror theirs. So a region becomes one occurrence for
+every instance of the mesh and every chart it lies on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.catalogue import Region
+from pipeline.sentinel.evidence import bbox_of
+from pipeline.sentinel.types import BBox, Expected
+
+_FEWEST_PIXELS = 4             # fewer are sampling crumbs at a chart's edge
+_DEFAULT_STITCH_WIDTH = 0.01   # uv, where a stitching region gives none
+_CAPITALS = 0.55               # cap height as a share of a line's height on a printed label
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One visible copy of one region."""
+
+    region: Region
+    name: str                              # "label:tongue#1"; counts from 1 in order of size
+    instance: int
+    chart: int
+    mask: NDArray[np.bool_]                # (h, w) pixels inside ``bbox``
+    bbox: BBox
+    size_px: tuple[float, float]           # width and height of the whole region at this distance, foreshortened
+    view_angle_deg: float                  # between its mean normal and the viewer
+    mirrored: bool                         # the picture shows it left-right reversed
+
+    @property
+    def cap_height_px(self) -> float:
+        """Height of capitals, estimated from the region's height and its number of lines."""
+        lines = self.region.text.count("\n") + 1
+        return _CAPITALS * min(self.size_px) / lines if self.region.text else min(self.size_px)
+
+
+def occurrences(expected: Expected, regions: Sequence[Region]) -> list[Occurrence]:
+    """Every visible occurrence of every region, the largest of each region first."""
+    seen = np.isfinite(expected.uv).all(axis=-1) & (expected.instance_id > 0)
+    frame = bbox_of(seen)
+    if frame is None or not regions:
+        return []
+    window = (slice(frame[1], frame[3]), slice(frame[0], frame[2]))
+    uv, jacobian = expected.uv[window], uv_jacobian(expected, window)
+    found: list[Occurrence] = []
+    for region in regions:
+        inside = seen[window] & _of_material(expected, region, window)
+        inside[inside] = in_region(uv[inside], region)
+        found += _split(expected, region, inside, frame, jacobian)
+    return found
+
+
+def in_region(uv: NDArray[np.floating], region: Region) -> NDArray[np.bool_]:
+    """Which of (n, 2) uv points lie in the region's polygon, or in the band around its path."""
+    if region.kind == "stitching":
+        return near_path(uv, region.path, (region.width or _DEFAULT_STITCH_WIDTH) / 2)
+    return in_polygon(uv, region.polygon)
+
+
+def in_polygon(points: NDArray[np.floating], polygon: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
+    """Even-odd rule for (n, 2) points."""
+    if len(polygon) < 3:
+        return np.zeros(len(points), bool)
+    corners = np.asarray(polygon, np.float64)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    inside = ((points >= low) & (points <= high)).all(axis=1)
+    x, y = points[inside].T.astype(np.float64)
+    odd = np.zeros(x.shape, bool)
+    for (xa, ya), (xb, yb) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        if ya != yb:
+            odd ^= ((ya > y) != (yb > y)) & (x < (xb - xa) * (y - ya) / (yb - ya) + xa)
+    inside[inside] = odd
+    return np.asarray(inside)
+
+
+def near_path(points: NDArray[np.floating], path: Sequence[tuple[float, float]], radius: float) -> NDArray[np.bool_]:
+    """Which of (n, 2) points lie within ``radius`` of a polyline."""
+    near = np.zeros(len(points), bool)
+    line = np.asarray(path, np.float64)
+    for a, b in pairwise(line):
+        along = b - a
+        share = np.clip((points - a) @ along / max(float(along @ along), 1e-12), 0.0, 1.0)
+        near |= ((points - a - share[:, None] * along) ** 2).sum(axis=1) <= radius**2
+    return near
+
+
+def uv_jacobian(expected: Expected, window: tuple[slice, slice]) -> NDArray[np.float32]:
+    """(h, w, 2, 2) d(u, v)/d(x, y) per pixel by forward differences; NaN across charts and outside."""
+    uv, chart, instance = expected.uv[window], expected.chart_id[window], expected.instance_id[window]
+    result = np.full((*chart.shape, 2, 2), np.nan, np.float32)
+    same = (chart[:, 1:] == chart[:, :-1]) & (instance[:, 1:] == instance[:, :-1])
+    result[:, :-1, :, 0] = np.where(same[..., None], uv[:, 1:] - uv[:, :-1], np.nan)
+    same = (chart[1:] == chart[:-1]) & (instance[1:] == instance[:-1])
+    result[:-1, :, :, 1] = np.where(same[..., None], uv[1:] - uv[:-1], np.nan)
+    return result
+
+
+def _of_material(expected: Expected, region: Region, window: tuple[slice, slice]) -> NDArray[np.bool_]:
+    material = expected.material_id[window]
+    if region.material == "*":
+        return material > 0
+    indices = [1 + i for i, name in enumerate(expected.material_names) if name == region.material]
+    return np.isin(material, indices)
+
+
+def _split(expected: Expected, region: Region, inside: NDArray[np.bool_], frame: BBox,
+           jacobian: NDArray[np.float32]) -> list[Occurrence]:
+    """One occurrence per instance and chart among the pixels of one region."""
+    window = (slice(frame[1], frame[3]), slice(frame[0], frame[2]))
+    instance, chart, normal = expected.instance_id[window], expected.chart_id[window], expected.normal[window]
+    keys, counts = np.unique(np.stack([instance[inside], chart[inside]], axis=1), axis=0, return_counts=True)
+    result: list[Occurrence] = []
+    for (one_instance, one_chart), count in sorted(zip(keys.tolist(), counts.tolist(), strict=True),
+                                                   key=lambda pair: (-pair[1], pair[0])):
+        mask = inside & (instance == one_instance) & (chart == one_chart)
+        box = bbox_of(mask)
+        if count < _FEWEST_PIXELS or box is None:
+            continue
+        slopes = jacobian[mask]
+        slopes = slopes[np.isfinite(slopes).all(axis=(1, 2))]
+        mean_slope = np.median(slopes, axis=0) if len(slopes) else np.full((2, 2), np.nan)
+        facing = normal[mask].mean(axis=0)
+        angle = float(np.degrees(np.arccos(np.clip(facing[2] / max(float(np.linalg.norm(facing)), 1e-6), -1.0, 1.0))))
+        result.append(Occurrence(
+            region, f"{region.kind}:{region.name}#{len(result) + 1}", one_instance, one_chart,
+            mask[box[1]:box[3], box[0]:box[2]],
+            (box[0] + frame[0], box[1] + frame[1], box[2] + frame[0], box[3] + frame[1]),
+            _size_px(region, mean_slope), angle, bool(np.linalg.det(mean_slope) < 0)))
+    return result
+
+
+def _size_px(region: Region, slope: NDArray[np.float64]) -> tuple[float, float]:
+    """Width and height in pixels of the region's uv extent, from d(u, v)/d(x, y)."""
+    points = np.asarray(region.polygon or region.path, np.float64)
+    extent = points.max(axis=0) - points.min(axis=0)
+    if region.kind == "stitching":
+        extent = np.maximum(extent, region.width or _DEFAULT_STITCH_WIDTH)
+    if not np.isfinite(slope).all() or abs(np.linalg.det(slope)) < 1e-14:
+        return 0.0, 0.0
+    steps = np.linalg.inv(slope) * extent[None, :]  # columns: pixels across the extent in u and in v
+    width, height = np.linalg.norm(steps, axis=0)
+    return float(width), float(height)

@@ -1,0 +1,76 @@
+"""Judging: a measurement and its limit become a verdict, a score and a sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from pipeline.catalogue import LimitEntry
+from pipeline.errors import SentinelError
+from pipeline.sentinel.limits import limits_with
+from pipeline.sentinel.sentences import sentence
+from pipeline.sentinel.types import Limit, Measurement, Score, Verdict
+
+NO_OVERRIDES: Mapping[str, LimitEntry] = {}
+
+
+def judge(measurements: Iterable[Measurement], overrides: Mapping[str, LimitEntry] = NO_OVERRIDES) -> list[Score]:
+    """One score per measurement, in order. ``overrides`` come from ``catalogue.yaml``."""
+    limits = limits_with(overrides)
+    return [_judge(measurement, limits) for measurement in measurements]
+
+
+def image_verdict(scores: Sequence[Score]) -> Verdict:
+    """``fail`` if a required check failed or could not measure, else ``warn``, else ``pass``.
+
+    An advisory check never does worse than ``warn``. An image nothing was measured on is
+    ``unmeasured``: silence is not a pass.
+    """
+    required = {score.verdict for score in scores if score.limit is None or score.limit.required}
+    verdicts = {score.verdict for score in scores}
+    if required & {"fail", "unmeasured"}:
+        return "fail"
+    if verdicts & {"warn", "fail", "unmeasured"}:
+        return "warn"
+    return "pass" if "pass" in verdicts else "unmeasured"
+
+
+def verdict_of(measurement: Measurement, limit: Limit) -> Verdict:
+    """The verdict table. Too little coverage outranks any value: the value is of something else."""
+    if not measurement.applicable:
+        return "not_applicable"
+    value = measurement.value
+    if value is None or math.isnan(value) or not measurement.coverage >= limit.min_coverage:
+        return "unmeasured"
+    if _worse(value, limit.fail, limit):
+        return "fail"
+    return "warn" if limit.warn is not None and _worse(value, limit.warn, limit) else "pass"
+
+
+def score_of(value: float, limit: Limit) -> float:
+    """0..100, linear: 100 at the perfect value or better, 50 at the failing limit, 0 twice as far."""
+    sign = 1.0 if limit.direction == "max" else -1.0
+    distance, span = sign * (value - limit.perfect), sign * (limit.fail - limit.perfect)
+    if span <= 0:  # a limit at or beyond perfection leaves no scale between the two
+        return 0.0 if _worse(value, limit.fail, limit) else 100.0
+    return min(100.0, max(0.0, 100.0 - 50.0 * distance / span))
+
+
+def _judge(measurement: Measurement, limits: Mapping[str, Limit]) -> Score:
+    key = f"{measurement.check}.{measurement.estimator}"
+    if key not in limits:
+        raise SentinelError("limit_missing", f"No limit is known for `{key}`.",
+                            "Give it one in pipeline/sentinel/limits.py.")
+    limit = limits[key]
+    verdict = verdict_of(measurement, limit)
+    measured = verdict in ("pass", "warn", "fail")
+    value = measurement.value
+    score = margin = None
+    if measured and value is not None:
+        score = score_of(value, limit)
+        margin = limit.fail - value if limit.direction == "max" else value - limit.fail
+    return Score(measurement, limit, verdict, score, margin, sentence(measurement, limit, verdict))
+
+
+def _worse(value: float, than: float, limit: Limit) -> bool:
+    return value > than if limit.direction == "max" else value < than
