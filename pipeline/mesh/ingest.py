@@ -1,0 +1,181 @@
+"""One mesh file to the canonical mesh and a report of what was found, guessed and changed."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.errors import IngestError
+from pipeline.mesh import bindings, gate, units
+from pipeline.mesh.bindings import Binding
+from pipeline.mesh.canonical import Geometry, assemble, place
+from pipeline.mesh.front import find_front
+from pipeline.mesh.limits import IngestLimits
+from pipeline.mesh.loaders import check_suffix
+from pipeline.mesh.materials import complete
+from pipeline.mesh.raw import RawMaterial, RawMesh, RawPart
+from pipeline.mesh.report import IngestReport
+from pipeline.mesh.resolver import Resolver
+from pipeline.mesh.sandbox import load_in_child
+from pipeline.mesh.types import Material, Mesh, Slot, TextureRef
+from pipeline.mesh.weld import mirrored_uv_share
+
+if TYPE_CHECKING:
+    from pipeline.catalogue import Manifest
+
+VERSION = 1  # raised by hand whenever the same file would give another mesh
+_FOREIGN_PATHS = ("fbx", "obj")  # formats whose texture paths are those of the machine that wrote them
+_MAX_MATERIALS = 65535
+
+
+@dataclass(frozen=True)
+class Ingested:
+    mesh: Mesh
+    report: IngestReport
+
+
+def ingest(folder: Path, mesh_file: str, *, files: Sequence[str], manifest: Manifest, description: str, category: str,
+           limits: IngestLimits, put_texture: Callable[[bytes], str]) -> Ingested:
+    """Load ``mesh_file`` of a local SKU ``folder``.
+
+    ``files``: every file of the folder, relative; nothing else is opened. Embedded textures go to
+    ``put_texture``, which returns their sha256. Raises IngestError and nothing else for a bad file.
+    """
+    started = time.perf_counter()
+    check_suffix(mesh_file)  # an unknown suffix needs no process
+    with tempfile.TemporaryDirectory(prefix="packshot-ingest-") as temporary:
+        exchange = Path(temporary)
+        raw = load_in_child(folder, mesh_file, files, limits, exchange)
+        loaded = time.perf_counter()
+        parts = gate.check(raw, mesh_file, limits)
+        resolver = Resolver(folder, files, mesh_file, limits.max_file_mb)
+        table, owner = _material_table(raw, parts, mesh_file)
+        from_file = [bindings.file_textures(material, resolver, exchange, put_texture,
+                                            loose=raw.format in _FOREIGN_PATHS) for material in table]
+    unit = units.choose_units(_longest(parts), raw.format, raw.metres_per_unit, manifest.units)
+    up, up_source = _up(raw, manifest)
+    parts, cameras = place(parts, raw.cameras, unit.metres, units.up_rotation(up))
+    warnings = list(raw.warnings)
+    if unit.warning:
+        warnings.append(unit.warning)
+    geometry = assemble([replace(part, material=owner[part.material]) for part in parts], warnings)
+    materials, bound = _materials(table, from_file, parts, owner, manifest, description, category, resolver, warnings)
+    front = find_front(geometry.positions, category, manifest.front)
+    mirrored = mirrored_uv_share(geometry.uv_sets[0] if geometry.uv_sets else None, geometry.triangles.astype(np.int64))
+    warnings = list(dict.fromkeys(warnings))
+    mesh = Mesh(geometry.positions, geometry.normals, geometry.uv_sets, geometry.triangles,
+                geometry.material.astype(np.uint16), geometry.charts, tuple(materials), front, cameras,
+                geometry.colors, geometry.tangents, tuple(warnings))
+    extent = np.ptp(mesh.bounds, axis=0) * 1000
+    report = IngestReport(
+        raw.format, raw.loader, raw.source_units if unit.source == "file" else unit.name, unit.source, unit.metres,
+        raw.source_up if up_source == "file" else up, up_source, front, len(mesh.triangles), len(mesh.positions),
+        (round(float(extent[0]), 4), round(float(extent[1]), 4), round(float(extent[2]), 4)), mesh.materials,
+        tuple(bound), len(mesh.uv_sets), round(mirrored, 4), _charts(geometry), tuple(c.name for c in cameras),
+        mesh.warnings, round(time.perf_counter() - started, 3), round(loaded - started, 3))
+    return Ingested(mesh, report)
+
+
+def _longest(parts: Sequence[RawPart]) -> float:
+    low = np.min([part.positions.min(axis=0) for part in parts], axis=0)
+    high = np.max([part.positions.max(axis=0) for part in parts], axis=0)
+    return float((high - low).max())
+
+
+def _up(raw: RawMesh, manifest: Manifest) -> tuple[str, str]:
+    """The manifest's word is about the numbers as loaded: +Y where the format itself states an axis."""
+    if manifest.up is not None:
+        return manifest.up, "manifest"
+    if raw.up is not None:
+        return raw.up, "file"
+    return units.DEFAULT_UP.get(raw.format, "+y"), "convention"
+
+
+def _charts(geometry: Geometry) -> int:
+    return int(geometry.charts.max()) + 1 if geometry.uv_sets else 0
+
+
+def _material_table(raw: RawMesh, parts: Sequence[RawPart], mesh_file: str
+                    ) -> tuple[list[RawMaterial], dict[int, int]]:
+    """Materials that are used, in the file's order, and each file index's place among them; -1 is the unnamed."""
+    used = sorted({part.material for part in parts}, key=lambda index: (index < 0, index))
+    if len(used) > _MAX_MATERIALS:
+        raise IngestError("too_many_materials", f"{mesh_file} has {len(used):,} materials.", "Merge materials.")
+    table = [raw.materials[index] if index >= 0 else RawMaterial("default") for index in used]
+    return table, {index: place for place, index in enumerate(used)}
+
+
+def _materials(table: Sequence[RawMaterial], from_file: Sequence[tuple[dict[Slot, TextureRef], list[str]]],
+               parts: Sequence[RawPart], owner: dict[int, int], manifest: Manifest, description: str, category: str,
+               resolver: Resolver, warnings: list[str]) -> tuple[list[Material], list[Binding]]:
+    """Values from file, guess and manifest; textures from file, manifest and name."""
+    uv_counts = [min((len(part.uv_sets) for part in parts if owner[part.material] == i), default=0)
+                 for i in range(len(table))]
+    warnings.extend(bindings.check_named([raw.name for raw in table], manifest.material))
+    materials: list[Material] = []
+    bound: list[Binding] = []
+    for raw, (textures, notes) in zip(table, from_file, strict=True):
+        overrides = bindings.overrides_for(raw.name, manifest.material)
+        material = complete(raw, description, category, overrides)
+        material = replace(material, textures=textures)
+        if "metallic_roughness" in textures and any(
+                o.roughness is not None or o.metallic is not None for o in overrides):
+            # Values multiply their texture; the manifest's word is meant as it stands.
+            material = replace(material, textures={s: t for s, t in textures.items() if s != "metallic_roughness"})
+        material, stated, more = bindings.manifest_texture(material, overrides, resolver)
+        slots_stated = {b.slot for b in stated}
+        bound.extend(Binding(raw.name, slot, t.path, "file") for slot, t in textures.items()
+                     if slot not in slots_stated and slot in material.textures)
+        bound.extend(stated)
+        warnings.extend([*(notes if not stated else []), *more])
+        materials.append(material)
+    any_uv = any(uv_counts)
+    can_bind = [count > 0 or not any_uv for count in uv_counts]
+    materials, by_name, more = bindings.bind_by_name(materials, can_bind, resolver.files, resolver.mesh_file)
+    warnings.extend(more)
+    bindings.require_uv(materials, [count > 0 for count in uv_counts], resolver.mesh_file)
+    return [_within_sets(m, count, warnings) for m, count in zip(materials, uv_counts, strict=True)], [*bound, *by_name]
+
+
+def _within_sets(material: Material, uv_sets: int, warnings: list[str]) -> Material:
+    """Textures that name a uv set the surface lacks use set 0; without any uv they are left out."""
+    textures: dict[Slot, TextureRef] = {}
+    for slot, texture in material.textures.items():
+        if uv_sets == 0:
+            warnings.append(f"material {material.name}: the {slot} map is left out, there are no UVs")
+        elif texture.uv_set >= uv_sets:
+            warnings.append(f"material {material.name}: the {slot} map wants uv set {texture.uv_set}; set 0 is used")
+            textures[slot] = replace(texture, uv_set=0)
+        else:
+            textures[slot] = texture
+    return replace(material, textures=textures)
+
+
+def ingest_file(path: Path, *, manifest: Manifest | None = None, description: str | None = None,
+                category: str | None = None, limits: IngestLimits | None = None,
+                put_texture: Callable[[bytes], str] | None = None) -> Ingested:
+    """Ingest a lone file; its siblings and their folders are its SKU folder.
+
+    Without ``put_texture`` embedded textures are hashed but kept nowhere.
+    """
+    import hashlib
+
+    from pipeline.catalogue import Manifest as ManifestModel
+    from pipeline.catalogue import guess_category
+
+    if not path.is_file():
+        raise IngestError("mesh_missing", f"There is no file {path}.", "Check the path.")
+    folder = path.parent
+    files = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*")
+                   if p.is_file() and not any(part.startswith(".") for part in p.relative_to(folder).parts))
+    manifest = manifest or ManifestModel()
+    words = description or manifest.description or manifest.name or path.stem.replace("_", " ").replace("-", " ")
+    return ingest(folder, path.name, files=files, manifest=manifest, description=words,
+                  category=category or manifest.category or guess_category(words), limits=limits or IngestLimits(),
+                  put_texture=put_texture or (lambda data: hashlib.sha256(data).hexdigest()))

@@ -1,0 +1,56 @@
+"""Runs a loader in a process of its own and brings back plain arrays, or one readable error."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pipeline
+from pipeline.errors import IngestError
+from pipeline.mesh.child import ERROR
+from pipeline.mesh.limits import IngestLimits
+from pipeline.mesh.raw import RECORD, RawMesh, read_raw
+
+_MEMORY_SIGNS = ("MemoryError", "bad_alloc", "Cannot allocate memory", "failed to map segment")
+
+
+def load_in_child(folder: Path, mesh_file: str, files: Sequence[str], limits: IngestLimits, exchange: Path) -> RawMesh:
+    """Load one file; embedded textures are left in ``exchange``. Raises IngestError whatever the child does."""
+    job = exchange / "job.json"
+    job.write_text(json.dumps({"folder": str(folder.resolve()), "mesh_file": mesh_file, "files": list(files),
+                               "limits": asdict(limits)}))
+    root = Path(pipeline.__file__).resolve().parent.parent
+    environment = {**os.environ, "PYTHONPATH": str(root), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    log = exchange / "child.log"
+    with log.open("wb") as output:
+        child = subprocess.Popen([sys.executable, "-m", "pipeline.mesh.child", str(job)], stdin=subprocess.DEVNULL,
+                                 stdout=output, stderr=output, cwd=exchange, env=environment, start_new_session=True)
+        try:
+            code = child.wait(limits.timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise IngestError("loader_timeout", f"{mesh_file} was not read within {limits.timeout_s:g} s.",
+                              "Reduce the model, or raise the time limit.") from error
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+    if (exchange / ERROR).is_file():
+        raise IngestError(**json.loads((exchange / ERROR).read_text()))
+    if code != 0 or not (exchange / RECORD).is_file():
+        raise _crash(mesh_file, code, log.read_text(errors="replace")[-4000:], limits)
+    return read_raw(exchange)
+
+
+def _crash(mesh_file: str, code: int, log: str, limits: IngestLimits) -> IngestError:
+    if code == -signal.SIGKILL or any(sign in log for sign in _MEMORY_SIGNS):
+        return IngestError("loader_memory", f"{mesh_file} needs more than {limits.memory_mb} MB to read.",
+                           "Reduce the model, or raise the memory limit.")
+    cause = signal.Signals(-code).name if code < 0 else (log.strip().splitlines() or ["no message"])[-1][:120]
+    return IngestError("loader_crashed", f"The loader of {mesh_file} crashed ({cause}).",
+                       "The file is probably damaged: open it in a modelling tool and export it again.")
