@@ -1,7 +1,5 @@
 """One page a merchandiser can open."""
 
-from __future__ import annotations
-
 from dagster import MaterializeResult, MetadataValue, asset
 
 from assets import delivered_images

@@ -20,7 +20,7 @@ spec = sku_spec("product_mesh", deps=[], group="ingest", kinds={"python", "numpy
 def inputs(sku: Sku) -> dict[str, Any]:
     product, manifest = sku.product, sku.product.manifest
     with product.local_folder() as folder:
-        others = geometry_files(folder, product.mesh_file, product.files)
+        others = geometry_files(folder, product.files, product.mesh_file)
     return {
         "mesh": {name: product.sha256(name) for name in (product.mesh_file, *others) if name in product.files},
         "texture_names": list(product.texture_files),

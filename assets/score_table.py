@@ -1,7 +1,5 @@
 """All SKUs' scores as tables for analysts."""
 
-from __future__ import annotations
-
 from dagster import AssetExecutionContext, MaterializeResult, MetadataValue, asset
 
 from assets import sentinel_scores

@@ -7,8 +7,6 @@ SKUs scattered anywhere in the key order, which Dagster's range tags cannot expr
 (docs/batches.md has the experiment).
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Collection, Iterator, Sequence

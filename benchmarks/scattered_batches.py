@@ -8,10 +8,7 @@ widened   one range run from the first to the last changed key; SKUs in between 
 scattered one run of a job whose config names the SKUs and which plans their partitions itself
 """
 
-from __future__ import annotations
-
 import argparse
-import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +37,7 @@ from dagster._core.storage.partition_status_cache import get_and_update_asset_st
 SKUS = DynamicPartitionsDefinition(name="sku")
 ASSETS = [AssetSpec(f"stage_{number}", skippable=True, partitions_def=SKUS,
                     deps=[f"stage_{number - 1}"] if number else []) for number in range(6)]
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 CHANGED: set[str] = set()
 BAD: set[str] = set()
 
@@ -90,7 +88,8 @@ defs = Definitions(assets=[graph], jobs=[scattered_job], executor=in_process_exe
 
 def run_range(instance: DagsterInstance, first: str, last: str) -> None:
     tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
-    defs.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+    defs.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance, tags=tags, run_config=QUIET,
+                                                                   raise_on_error=False)
 
 
 def by_blocks(instance: DagsterInstance, keys: Sequence[str]) -> int:
@@ -111,7 +110,7 @@ def widened(instance: DagsterInstance, keys: Sequence[str]) -> int:
 
 
 def scattered(instance: DagsterInstance, keys: Sequence[str]) -> int:
-    config = {"ops": {"batch": {"config": {"skus": [key for key in keys if key in CHANGED]}}}}
+    config = {**QUIET, "ops": {"batch": {"config": {"skus": [key for key in keys if key in CHANGED]}}}}
     defs.resolve_job_def("scattered_job").execute_in_process(instance=instance, run_config=config, raise_on_error=False)
     return 1
 
@@ -131,7 +130,6 @@ def main() -> None:
     parser.add_argument("--changed", type=int, default=200)
     parser.add_argument("--bad", type=int, default=3)
     options = parser.parse_args()
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
     keys = [f"sku-{number:05d}" for number in range(options.skus)]
     CHANGED.update(random.Random(7).sample(keys, options.changed))
     BAD.update(sorted(CHANGED)[:: max(1, options.changed // options.bad)][: options.bad])

@@ -1,7 +1,5 @@
 """The catalogue of products."""
 
-from __future__ import annotations
-
 from dagster import ConfigurableResource, ResourceDependency
 from dagster_aws.s3 import S3Resource
 

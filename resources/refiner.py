@@ -1,7 +1,5 @@
 """The refiner preset: its weights are loaded when the first image needs them."""
 
-from __future__ import annotations
-
 import os
 
 from dagster import ConfigurableResource

@@ -1,7 +1,5 @@
 """The OpenGL renderer: one context per run, made when the first shot needs it."""
 
-from __future__ import annotations
-
 from dagster import ConfigurableResource, InitResourceContext
 from pydantic import PrivateAttr
 

@@ -1,7 +1,5 @@
 """Sentinel: which limits judge a catalogue's images."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Where artefacts live."""
 
-from __future__ import annotations
-
 from dagster import ConfigurableResource, ResourceDependency
 from dagster_aws.s3 import S3Resource
 

@@ -1,7 +1,5 @@
 """Watches the catalogue: new SKUs become partitions, changed ones run again."""
 
-from __future__ import annotations
-
 from dagster import (
     AddDynamicPartitionsRequest,
     DefaultSensorStatus,

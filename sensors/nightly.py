@@ -1,7 +1,5 @@
 """Every night: failed SKUs first, then whatever changed or was lost."""
 
-from __future__ import annotations
-
 from dagster import RunRequest, ScheduleEvaluationContext, SkipReason, schedule
 
 from assets.sku_graph import refresh_batch

@@ -1,7 +1,5 @@
 """After every batch, good or bad: tables and report."""
 
-from __future__ import annotations
-
 from dagster import (
     AssetSelection,
     DagsterRunStatus,

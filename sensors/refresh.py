@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from dagster import DagsterInstance, Definitions, in_process_executor
+from dagster import DagsterInstance, Definitions, InitLoggerContext, in_process_executor, logger
 
 from assets.catalogue_report import catalogue_report
 from assets.score_table import score_table
@@ -21,6 +21,9 @@ from sensors.decide import Plan, assign_batches, decide, save_states
 from sensors.home import dagster_home
 from sensors.publish import publish
 from sensors.runs import BATCH_TAG, RUN_KEY_TAG, add_keys, batch_config, run_state
+
+
+LOGGING = {"loggers": {"progress": {}}}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,12 +51,12 @@ def refresh(home: Path, *, night: bool, quiet: bool) -> dict[str, object]:
     """Decide, run what has to run as one batch, publish. Returns counts and errors by SKU."""
     resources = configured()
     jobs = Definitions(assets=[score_table, catalogue_report], jobs=[refresh_batch, publish],
-                       resources=resources.by_key(), executor=in_process_executor)
+                       resources=resources.by_key(), executor=in_process_executor,
+                       loggers={"progress": progress})
     started = time.perf_counter()
     say = _silent if quiet else print
     store, catalogue = resources.store.open(), resources.catalogue.open()
     with DagsterInstance.from_config(str(home)) as instance:
-        _only_progress(quiet)
         plan = decide(catalogue, store, resources.refiner.identity(), lambda key: run_state(instance, key), night=night)
         say(_summary(plan))
         for name, message in plan.illegal.items():
@@ -64,11 +67,12 @@ def refresh(home: Path, *, night: bool, quiet: bool) -> dict[str, object]:
         save_states(store, plan.states)
         for key, batch in zip(keys, batches, strict=True):
             jobs.resolve_job_def("refresh_batch").execute_in_process(
-                run_config=batch_config(batch), instance=instance, raise_on_error=False,
+                run_config={**batch_config(batch), **LOGGING}, instance=instance, raise_on_error=False,
                 tags={RUN_KEY_TAG: key, BATCH_TAG: str(len(batch))})
         published = bool(batches) or store.read_bytes("report/index.html") is None or bool(plan.removed_skus)
         if published:
-            result = jobs.resolve_job_def("publish").execute_in_process(instance=instance, raise_on_error=False)
+            result = jobs.resolve_job_def("publish").execute_in_process(run_config=LOGGING, instance=instance,
+                                                                        raise_on_error=False)
             if not result.success:
                 raise PackshotError("publish_failed", "Score tables or report could not be written.",
                                     "See the publish run in the Dagster UI (make ui).")
@@ -92,14 +96,22 @@ def _summary(plan: Plan) -> str:
     return f"{len(plan.states)} SKUs: {what}, {plan.unchanged} unchanged."
 
 
-def _only_progress(quiet: bool) -> None:
-    """Dagster logs every event; people want the line per SKU."""
-    logger = logging.getLogger("dagster")
-    logger.handlers.clear()
-    handler = logging.StreamHandler(sys.stderr if quiet else sys.stdout)
-    handler.addFilter(lambda record: "] " in record.getMessage() or record.levelno >= logging.ERROR)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logger.addHandler(handler)
+@logger(description="The line per SKU, without Dagster's own events.")
+def progress(_: InitLoggerContext) -> logging.Logger:
+    lines = logging.Logger("packshot", logging.INFO)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(lambda record: not record.__dict__.get("dagster_event"))
+    handler.setFormatter(ProgressLine())
+    lines.addHandler(handler)
+    return lines
+
+
+class ProgressLine(logging.Formatter):
+    """Only what the asset said; Dagster puts job, run and step before it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        meta = record.__dict__.get("dagster_meta") or {}
+        return str(meta.get("orig_message") or record.getMessage())
 
 
 def _silent(_: str) -> None:
