@@ -78,21 +78,23 @@ def bind_by_name(materials: Sequence[Material], can_bind: Sequence[bool], files:
     at last the only image that is not obviously another map. ``can_bind``: has uv coordinates.
     """
     images = [f for f in files if PurePosixPath(f.lower()).suffix in IMAGE_SUFFIXES and not f.startswith(_NOT_PRODUCT)]
-    taken = {t.path for m in materials for t in m.textures.values() if t.source == "catalogue"}
+    taken = {t.path for m in materials for t in m.textures.values() if t.source == "catalogue"}.intersection(files)
     free = [f for f in images if f not in taken and not _OTHER_MAPS.search(PurePosixPath(f).stem.lower())]
     bound = list(materials)
     bindings: list[Binding] = []
     warnings: list[str] = []
     for index, material in enumerate(materials):
-        if "base_color" in material.textures or not can_bind[index]:
+        if not _lacks_map(material, files) or not can_bind[index]:
             continue
         found = next((f for key in _keys(material.name, mesh_file) if (f := _match(key, free)) is not None), None)
         if found is not None:
             bound[index] = _with_texture(material, found)
             bindings.append(Binding(material.name, "base_color", found, "name"))
+            if "base_color" in material.textures:
+                warnings.append(f"material {material.name}: {found} is used instead, by its name")
     used = {binding.texture for binding in bindings}
     left = [f for f in free if f not in used]
-    open_slots = [i for i, m in enumerate(bound) if "base_color" not in m.textures and can_bind[i]]
+    open_slots = [i for i, m in enumerate(bound) if _lacks_map(m, files) and can_bind[i]]
     if len(left) == 1 and open_slots and not bindings and not taken:
         for index in open_slots:
             bound[index] = _with_texture(bound[index], left[0])
@@ -102,11 +104,19 @@ def bind_by_name(materials: Sequence[Material], can_bind: Sequence[bool], files:
     return bound, bindings, warnings
 
 
+def _lacks_map(material: Material, files: Sequence[str]) -> bool:
+    """No diffuse map, or one that is not there."""
+    texture = material.textures.get("base_color")
+    return texture is None or (texture.source == "catalogue" and texture.path not in files)
+
+
 def _with_texture(material: Material, path: str) -> Material:
+    """``material`` with ``path`` as its diffuse map, placed as the file places the one that is not there."""
+    before = material.textures.get("base_color")
+    reference = TextureRef("catalogue", path) if before is None else replace(before, path=path)
     # Without its map, the colour a file gives is a placeholder (0.8 grey in most tools).
-    white = (1.0, 1.0, 1.0, material.base_color[3])
-    return replace(material, base_color=white,
-                   textures={**material.textures, "base_color": TextureRef("catalogue", path)})
+    color = (1.0, 1.0, 1.0, material.base_color[3]) if before is None else material.base_color
+    return replace(material, base_color=color, textures={**material.textures, "base_color": reference})
 
 
 def _keys(material: str, mesh_file: str) -> list[str]:

@@ -18,7 +18,7 @@ from pipeline.errors import IngestError
 from pipeline.mesh.affine import transform_part
 from pipeline.mesh.fbx_materials import FbxMaterials
 from pipeline.mesh.loaders import LoadContext, loader
-from pipeline.mesh.raw import RawMesh, RawPart
+from pipeline.mesh.raw import RawMaterial, RawMesh, RawPart
 from pipeline.mesh.triangulate import triangulate
 from pipeline.mesh.types import EmbeddedCamera
 from pipeline.mesh.ufbx_pin import pin
@@ -70,7 +70,7 @@ def load_fbx(data: bytes, context: LoadContext) -> RawMesh:
         set_names = [str(pin(uv).name) for uv in pin(mesh.uv_sets)]
         owned = [pin(m) for m in pin(node.materials)] or [pin(m) for m in pin(mesh.materials)]
         indices = [materials.index_of(material, set_names) for material in owned]
-        raw.parts.extend(_parts(cache[key], _matrix(node.geometry_to_world), indices))
+        raw.parts.extend(_parts(cache[key], _matrix(node.geometry_to_world), indices, raw.materials))
     raw.cameras.extend(camera for node in nodes if (camera := _camera(node)) is not None)
     return raw
 
@@ -137,16 +137,21 @@ def _integers(items: Any) -> I64:
     return np.fromiter(items, np.int64, len(items))
 
 
-def _parts(geometry: _Geometry, matrix: F64, indices: list[int]) -> list[RawPart]:
-    """One part per material, in world space."""
+def _parts(geometry: _Geometry, matrix: F64, indices: list[int], materials: list[RawMaterial]) -> list[RawPart]:
+    """One part per material, in world space.
+
+    Vertex colours count only where there is no diffuse map: modelling tools do not show them over
+    one, and they often hold masks.
+    """
     parts = []
     for slot in np.unique(geometry.face_material):
         corners = np.flatnonzero(np.repeat(geometry.face_material == slot, 3))
-        part = RawPart(geometry.positions[corners], np.arange(len(corners), dtype=np.int64).reshape(-1, 3),
-                       indices[slot] if 0 <= slot < len(indices) else -1,
+        material = indices[slot] if 0 <= slot < len(indices) else -1
+        mapped = material >= 0 and "base_color" in materials[material].textures
+        part = RawPart(geometry.positions[corners], np.arange(len(corners), dtype=np.int64).reshape(-1, 3), material,
                        None if geometry.normals is None else geometry.normals[corners],
                        tuple(uv[corners] for uv in geometry.uv_sets),
-                       None if geometry.colors is None else geometry.colors[corners])
+                       None if geometry.colors is None or mapped else geometry.colors[corners])
         parts.append(transform_part(part, matrix))
     return parts
 

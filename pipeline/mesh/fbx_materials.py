@@ -72,7 +72,7 @@ class FbxMaterials:
             color = None if alpha == 1.0 else (1.0, 1.0, 1.0)
         return RawMaterial(name, None if color is None else (*color, alpha), metallic, roughness,
                            _color(pbr.emission_color, pbr.emission_factor) or (0.0, 0.0, 0.0), alpha_mode=mode,
-                           textures=textures)
+                           double_sided=True, textures=textures)
 
     def _alpha(self, pbr: Any, fbx: Any, color: RawTexture | None, set_names: list[str]) -> tuple[float, AlphaMode]:
         """A cut-out only where opacity and colour share one map; other opacity maps are not combined."""

@@ -77,7 +77,7 @@ def _finite_attributes(part: RawPart, warnings: list[str]) -> RawPart:
     """UVs, colours and tangents with NaN or infinity are replaced; normals are mended later."""
     uv_sets = []
     for uv in part.uv_sets:
-        finite = np.isfinite(uv).all(axis=1)
+        finite = np.asarray(np.isfinite(uv).all(axis=1))
         if not finite.all():
             warnings.append(f"{int((~finite).sum()):,} uv coordinates are not finite; they become (0, 0)")
             uv = np.where(finite[:, None], uv, 0.0)
@@ -102,10 +102,11 @@ def agree_on_winding(positions: NDArray[np.float64], triangles: NDArray[np.int64
     faces, _ = face_areas(positions, triangles)
     opposed = np.einsum("tk,tk->t", normals[triangles].sum(axis=1), faces) < 0
     share = float(opposed.mean())
-    closed = is_closed(positions, triangles)
-    inside_out = closed and signed_volume(positions, triangles) < 0
+    inwards = signed_volume(positions, triangles) < 0
+    closed = (inwards or share > 0.5) and is_closed(positions, triangles)
+    inside_out = inwards and closed
     if share > 0.5:
-        if closed and not inside_out:
+        if closed and not inwards:
             warnings.append("the normals point inwards and are turned")
             return triangles, -normals
         warnings.append("the triangles wind against their normals and are turned")

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import IngestError
 from pipeline.mesh.gltf_container import is_data_uri, parse_json
+from pipeline.mesh.mtl import library_names
 from pipeline.mesh.resolver import Resolver
 
 if TYPE_CHECKING:
     from upath import UPath
 
-_MTLLIB = re.compile(rb"^\s*mtllib\s+(.+?)\s*$", re.MULTILINE)
+_MTLLIB = re.compile(rb"^[ \t]*mtllib[ \t]+([^\r\n]+)", re.MULTILINE)
 
 
-def geometry_files(folder: Path | UPath, files: Sequence[str], mesh_file: str) -> tuple[str, ...]:
+def geometry_files(folder: Path | UPath, mesh_file: str, files: Sequence[str]) -> tuple[str, ...]:
     """Files besides ``mesh_file`` whose bytes the ingested mesh depends on: buffers of a glTF, MTL of an OBJ.
 
     Never a texture: a changed texture must not touch the mesh. () for a malformed or unreadable
@@ -31,7 +32,7 @@ def geometry_files(folder: Path | UPath, files: Sequence[str], mesh_file: str) -
     except OSError:
         return ()
     references = _buffers(data) if suffix != "obj" else [
-        name.decode("utf-8", "replace") for name in _MTLLIB.findall(data)]
+        name for rest in _MTLLIB.findall(data) for name in library_names(rest.decode("utf-8", "replace"))]
     resolver = Resolver(Path("."), files, mesh_file)
     found = set()
     for reference in references:

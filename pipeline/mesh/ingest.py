@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ from pipeline.mesh.bindings import Binding
 from pipeline.mesh.canonical import Geometry, assemble, place
 from pipeline.mesh.front import find_front
 from pipeline.mesh.limits import IngestLimits
-from pipeline.mesh.loaders import check_suffix
+from pipeline.mesh.loaders import MODULES, check_suffix
 from pipeline.mesh.materials import complete
 from pipeline.mesh.raw import RawMaterial, RawMesh, RawPart
 from pipeline.mesh.report import IngestReport
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 VERSION = 1  # raised by hand whenever the same file would give another mesh
 _FOREIGN_PATHS = ("fbx", "obj")  # formats whose texture paths are those of the machine that wrote them
 _MAX_MATERIALS = 65535
+_MAX_SIBLINGS = 5000
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,12 @@ class Ingested:
 
 
 def ingest(folder: Path, mesh_file: str, *, files: Sequence[str], manifest: Manifest, description: str, category: str,
-           limits: IngestLimits, put_texture: Callable[[bytes], str]) -> Ingested:
+           limits: IngestLimits, put_texture: Callable[[bytes], str], bind_loose: bool = True) -> Ingested:
     """Load ``mesh_file`` of a local SKU ``folder``.
 
     ``files``: every file of the folder, relative; nothing else is opened. Embedded textures go to
-    ``put_texture``, which returns their sha256. Raises IngestError and nothing else for a bad file.
+    ``put_texture``, which returns their sha256. ``bind_loose``: images that no file names may be
+    taken as diffuse maps by their own names. Raises IngestError and nothing else for a bad file.
     """
     started = time.perf_counter()
     check_suffix(mesh_file)  # an unknown suffix needs no process
@@ -65,7 +68,8 @@ def ingest(folder: Path, mesh_file: str, *, files: Sequence[str], manifest: Mani
     if unit.warning:
         warnings.append(unit.warning)
     geometry = assemble([replace(part, material=owner[part.material]) for part in parts], warnings)
-    materials, bound = _materials(table, from_file, parts, owner, manifest, description, category, resolver, warnings)
+    materials, bound = _materials(table, from_file, parts, owner, manifest, description, category, resolver,
+                                  bind_loose, warnings)
     front = find_front(geometry.positions, category, manifest.front)
     mirrored = mirrored_uv_share(geometry.uv_sets[0] if geometry.uv_sets else None, geometry.triangles.astype(np.int64))
     warnings = list(dict.fromkeys(warnings))
@@ -113,7 +117,7 @@ def _material_table(raw: RawMesh, parts: Sequence[RawPart], mesh_file: str
 
 def _materials(table: Sequence[RawMaterial], from_file: Sequence[tuple[dict[Slot, TextureRef], list[str]]],
                parts: Sequence[RawPart], owner: dict[int, int], manifest: Manifest, description: str, category: str,
-               resolver: Resolver, warnings: list[str]) -> tuple[list[Material], list[Binding]]:
+               resolver: Resolver, bind_loose: bool, warnings: list[str]) -> tuple[list[Material], list[Binding]]:
     """Values from file, guess and manifest; textures from file, manifest and name."""
     uv_counts = [min((len(part.uv_sets) for part in parts if owner[part.material] == i), default=0)
                  for i in range(len(table))]
@@ -137,8 +141,12 @@ def _materials(table: Sequence[RawMaterial], from_file: Sequence[tuple[dict[Slot
         materials.append(material)
     any_uv = any(uv_counts)
     can_bind = [count > 0 or not any_uv for count in uv_counts]
-    materials, by_name, more = bindings.bind_by_name(materials, can_bind, resolver.files, resolver.mesh_file)
-    warnings.extend(more)
+    by_name: list[Binding] = []
+    if bind_loose:
+        materials, by_name, more = bindings.bind_by_name(materials, can_bind, resolver.files, resolver.mesh_file)
+        warnings.extend(more)
+    replaced = {(b.material, b.slot) for b in by_name}
+    bound = [b for b in bound if (b.material, b.slot) not in replaced]
     bindings.require_uv(materials, [count > 0 for count in uv_counts], resolver.mesh_file)
     return [_within_sets(m, count, warnings) for m, count in zip(materials, uv_counts, strict=True)], [*bound, *by_name]
 
@@ -160,7 +168,7 @@ def _within_sets(material: Material, uv_sets: int, warnings: list[str]) -> Mater
 def ingest_file(path: Path, *, manifest: Manifest | None = None, description: str | None = None,
                 category: str | None = None, limits: IngestLimits | None = None,
                 put_texture: Callable[[bytes], str] | None = None) -> Ingested:
-    """Ingest a lone file; its siblings and their folders are its SKU folder.
+    """Ingest a lone file, its folder taken as SKU folder; where that holds other meshes, loose images stay unbound.
 
     Without ``put_texture`` embedded textures are hashed but kept nowhere.
     """
@@ -171,11 +179,22 @@ def ingest_file(path: Path, *, manifest: Manifest | None = None, description: st
 
     if not path.is_file():
         raise IngestError("mesh_missing", f"There is no file {path}.", "Check the path.")
-    folder = path.parent
-    files = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*")
-                   if p.is_file() and not any(part.startswith(".") for part in p.relative_to(folder).parts))
+    files = _files_around(path.parent)
+    alone = sum(PurePosixPath(f).suffix.lower() in MODULES for f in files) <= 1
     manifest = manifest or ManifestModel()
     words = description or manifest.description or manifest.name or path.stem.replace("_", " ").replace("-", " ")
-    return ingest(folder, path.name, files=files, manifest=manifest, description=words,
+    return ingest(path.parent, path.name, files=files, manifest=manifest, description=words,
                   category=category or manifest.category or guess_category(words), limits=limits or IngestLimits(),
-                  put_texture=put_texture or (lambda data: hashlib.sha256(data).hexdigest()))
+                  put_texture=put_texture or (lambda data: hashlib.sha256(data).hexdigest()), bind_loose=alone)
+
+
+def _files_around(folder: Path) -> list[str]:
+    """Files of a folder and of two levels below it, relative, sorted; the first few thousand."""
+    found: list[str] = []
+    for current, folders, names in os.walk(folder):
+        place = Path(current).relative_to(folder)
+        folders[:] = sorted(name for name in folders if not name.startswith(".")) if len(place.parts) < 2 else []
+        found.extend((place / name).as_posix() for name in sorted(names) if not name.startswith("."))
+        if len(found) > _MAX_SIBLINGS:
+            break
+    return sorted(found)

@@ -54,7 +54,7 @@ def check_suffix(mesh_file: str) -> str:
     """The lower-case suffix of a format that can be read; IngestError ``unknown_format`` for any other."""
     suffix = PurePosixPath(mesh_file).suffix.lower()
     if suffix not in MODULES:
-        raise IngestError("unknown_format", f"{mesh_file}: {suffix or 'no suffix'} is not a mesh format that can be read.",
+        raise IngestError("unknown_format", f"{mesh_file}: {suffix or 'no suffix'} is no mesh format that can be read.",
                           f"Export the model as {', '.join(sorted(MODULES))}.")
     return suffix
 

@@ -22,6 +22,12 @@ class _Map:
     options: dict[str, list[str]]
 
 
+def library_names(rest: str) -> list[str]:
+    """File names of one ``mtllib`` statement: several, or one with blanks in it."""
+    words = rest.split()
+    return words if all(word.lower().endswith(".mtl") for word in words) else [rest.strip()]
+
+
 def parse_mtl(text: str, warnings: list[str]) -> dict[str, RawMaterial]:
     """Materials by name."""
     materials: dict[str, RawMaterial] = {}
@@ -33,7 +39,7 @@ def parse_mtl(text: str, warnings: list[str]) -> dict[str, RawMaterial]:
         word, rest = words[0].lower(), words[1].strip()
         if word == "newmtl":
             name = rest
-            materials[name] = RawMaterial(name)
+            materials[name] = RawMaterial(name, double_sided=True)
         elif name is not None:
             materials[name] = _apply(materials[name], word, rest, warnings)
     return materials

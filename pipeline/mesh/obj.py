@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.colour import srgb_decode
 from pipeline.errors import IngestError
 from pipeline.mesh.loaders import LoadContext, loader
-from pipeline.mesh.mtl import parse_mtl
+from pipeline.mesh.mtl import library_names, parse_mtl
 from pipeline.mesh.raw import RawMaterial, RawMesh, RawPart
 from pipeline.mesh.triangulate import triangulate
 
@@ -83,7 +84,7 @@ def _scan(data: bytes, context: LoadContext) -> _Statements:
                 found.material_names.append(name)
             material = found.material_names.index(name)
         elif word == b"mtllib":
-            found.libraries.append(rest.decode("utf-8", "replace").strip())
+            found.libraries.extend(library_names(rest.decode("utf-8", "replace")))
     if not found.face_sizes:
         raise IngestError("mesh_empty", f"{context.mesh_file} has no faces.", "Export the model with its mesh.")
     return found
@@ -147,7 +148,8 @@ def _part(picked: I64, material: int, table: F64, uvs: F64, normals: F64, warnin
         part.normals = np.full((len(picked), 3), np.nan)
         part.normals[with_normal] = normals[picked[with_normal, 2]]
     if table.shape[1] >= 6:  # the common extension: x y z r g b
-        part.colors = np.concatenate([table[picked[:, 0], 3:6], np.ones((len(picked), 1))], axis=1)
+        linear = srgb_decode(np.clip(table[picked[:, 0], 3:6], 0.0, 1.0))  # scanners write display values
+        part.colors = np.concatenate([linear, np.ones((len(picked), 1))], axis=1).astype(np.float64)
     return part
 
 
@@ -163,4 +165,4 @@ def _materials(found: _Statements, context: LoadContext, warnings: list[str]) ->
             warnings.append(f"material library {library} is not in the SKU folder")
             continue
         known.update(parse_mtl(text, warnings))
-    return [known.get(name, RawMaterial(name)) for name in found.material_names]
+    return [known.get(name, RawMaterial(name, double_sided=True)) for name in found.material_names]

@@ -24,7 +24,7 @@ def load_stl(data: bytes, context: LoadContext) -> RawMesh:
     count = len(corners)
     context.check_triangles(count)
     part = RawPart(corners.reshape(-1, 3), np.arange(3 * count, dtype=np.int64).reshape(-1, 3), 0)
-    return RawMesh("stl", "packshot stl", [part], [RawMaterial("stl")], warnings=warnings)
+    return RawMesh("stl", "packshot stl", [part], [RawMaterial("stl", double_sided=True)], warnings=warnings)
 
 
 def _is_ascii(data: bytes) -> bool:
