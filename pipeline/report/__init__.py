@@ -1,0 +1,9 @@
+"""The report page: everything a merchandiser wants to see, in one file that opens from disk.
+
+>>> page = build_report(collect(store, catalogue))
+"""
+
+from pipeline.report.collect import collect
+from pipeline.report.page import build_report
+
+__all__ = ["build_report", "collect"]

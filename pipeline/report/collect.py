@@ -1,0 +1,188 @@
+"""What the store and the catalogue hold, gathered for the report page. What is absent stays absent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pyarrow.parquet as pq
+from PIL import Image
+
+from pipeline.catalogue import Catalogue, Product
+from pipeline.delivery import Decision, reason
+from pipeline.errors import PackshotError
+from pipeline.report.types import (
+    ReportData,
+    ReportError,
+    ReportFacts,
+    ReportImage,
+    ReportMaterial,
+    ReportScore,
+    ReportShot,
+    ReportSku,
+)
+from pipeline.sentinel.types import Verdict
+from pipeline.store import Artifact, ArtifactStore
+
+BEFORE = ("clay", "albedo")                # previews that show the product before refinement, best first
+PROVENANCE = ("preset", "preset_version", "model", "revision", "model_sha256", "seed", "prompt", "digital_source_type")
+Row = Mapping[str, Any]
+
+
+def collect(store: ArtifactStore, catalogue: Catalogue, generated_at: str | None = None) -> ReportData:
+    """Read every SKU of the catalogue as far as it got. A SKU that cannot be read shows its error."""
+    errors = store.errors()
+    skus = []
+    sources: list[Mapping[str, Any]] = []
+    for name in catalogue.folders():
+        sku, provenance = _sku(store, catalogue, name, errors.get(name))
+        skus.append(sku)
+        sources += provenance
+    run = {
+        "Model": _listed(source.get("model") for source in sources),
+        "Refiner version": _listed(source.get("preset_version") for source in sources),
+        "Catalogue": str(catalogue.root),
+        "Store": str(store.root),
+    }
+    return ReportData(
+        title=catalogue.root.name.replace("_", " ").replace("-", " ").strip().capitalize() or "Catalogue",
+        skus=tuple(skus), presets=tuple(sorted({str(s["preset"]) for s in sources if s.get("preset")})),
+        generated_at=generated_at or datetime.now(UTC).isoformat(timespec="seconds"),
+        run={key: value for key, value in run.items() if value})
+
+
+def _sku(store: ArtifactStore, catalogue: Catalogue, name: str, recorded: Mapping[str, Any] | None
+         ) -> tuple[ReportSku, list[Mapping[str, Any]]]:
+    error = None
+    if recorded:
+        error = ReportError(recorded["asset"], recorded["code"], recorded["message"], recorded["hint"])
+    try:
+        product = catalogue.product(name)
+    except PackshotError as problem:
+        return ReportSku(name, name, "unknown", error=error or _error("product_mesh", problem)), []
+    try:
+        shots, provenance = _shots(store, product)
+        facts = _facts(store.current("product_mesh", name))
+    except PackshotError as problem:
+        return ReportSku(name, product.name, product.category, error=error or _error("catalogue_report", problem)), []
+    return ReportSku(name, product.name, product.category, shots, facts, error), provenance
+
+
+def _error(asset: str, problem: PackshotError) -> ReportError:
+    return ReportError(asset, problem.code, problem.message, problem.hint)
+
+
+def _facts(mesh: Artifact | None) -> ReportFacts | None:
+    if mesh is None or "report.json" not in mesh.files:
+        return None
+    report = mesh.json("report.json")
+    materials = tuple(ReportMaterial(m["name"], m.get("kind", "unknown"), tuple(m.get("guessed", ())))
+                      for m in report.get("materials", ()))
+    x, y, z = report["extents_mm"]
+    source = [str(report["format"]).upper()]
+    source += [f"in {report['source_units']}"] if report.get("source_units") else []
+    source += [f"{report['source_up']} up"] if report.get("source_up") else []
+    return ReportFacts(", ".join(source), int(report["triangles"]), (x, y, z), _front(report.get("front")), materials,
+                       tuple(str(w) for w in report.get("warnings", ())))
+
+
+def _front(front: Any) -> str:
+    if not isinstance(front, Mapping) or front.get("axis") is None:
+        return "unknown"
+    if front.get("source") == "manifest":
+        return f"{front['axis']}, from the manifest"
+    return f"{front['axis']}, {front.get('confidence', 0):.0%} sure"
+
+
+def _shots(store: ArtifactStore, product: Product) -> tuple[tuple[ReportShot, ...], list[Mapping[str, Any]]]:
+    """Shots in the order they were made, and the provenance of those that have an image."""
+    passes, refined, scored, delivered = (
+        store.current(asset, product.sku)
+        for asset in ("control_passes", "refined_images", "sentinel_scores", "delivered_images"))
+    rows = _selected_rows(scored)
+    verdicts = scored.json("verdicts.json") if scored and "verdicts.json" in scored.files else {}
+    manifest = delivered.json("manifest.json") if delivered and "manifest.json" in delivered.files else None
+    shots, sources = [], []
+    for name in _shot_names(passes, refined):
+        after = _image(refined, f"{name}.png")
+        before = next((image for kind in BEFORE if (image := _image(passes, f"previews/{name}/{kind}.png"))), None)
+        made = refined.json(f"{name}.json") if refined and f"{name}.json" in refined.files else {}
+        sources += [made] if made else []
+        width, height = _size(after or before)
+        scores = tuple(_score(row, scored) for row in rows if row["shot"] == name)
+        out, why = _delivery(manifest, name)
+        judged = [score.score for score in scores if score.required and score.score is not None]
+        shots.append(ReportShot(name, width, height, verdicts.get(name), min(judged, default=None), before, after,
+                                scores, out, why, _provenance(made)))
+    return tuple(shots), sources
+
+
+def _provenance(made: Mapping[str, Any]) -> dict[str, str]:
+    """The lines a reader wants; an IPTC address is shown by its last word."""
+    parameters = made.get("parameters") or {}
+    lines = {**{key: made[key] for key in PROVENANCE if made.get(key) not in (None, "")}, **parameters}
+    return {key: str(value).rsplit("/", 1)[-1] if key == "digital_source_type" else str(value)
+            for key, value in lines.items()}
+
+
+def _shot_names(passes: Artifact | None, refined: Artifact | None) -> list[str]:
+    """The order of shots.json where there is one, then whatever else has an image."""
+    names: list[str] = []
+    if passes and "shots.json" in passes.files:
+        listed = passes.json("shots.json")
+        entries: Iterable[Any] = listed.get("shots", listed) if isinstance(listed, Mapping) else listed
+        names = [entry if isinstance(entry, str) else str(entry["name"]) for entry in entries]
+    found = sorted(file.removesuffix(".png") for file in (refined.files if refined else ()) if file.endswith(".png"))
+    return names + [name for name in found if name not in names]
+
+
+def _image(artifact: Artifact | None, name: str) -> ReportImage | None:
+    if artifact is None or name not in artifact.files:
+        return None
+    return ReportImage(artifact.path(name), f"../{artifact.asset}/{artifact.sku}/{artifact.data_version}/{name}")
+
+
+def _size(image: ReportImage | None) -> tuple[int, int]:
+    if image is None:
+        return 0, 0
+    with Image.open(image.path) as picture:
+        return picture.size
+
+
+def _selected_rows(scored: Artifact | None) -> list[Row]:
+    if scored is None or "scores.parquet" not in scored.files:
+        return []
+    rows = pq.read_table(scored.path("scores.parquet")).to_pylist()
+    return [row for row in cast("list[Row]", rows) if row["selected"]]
+
+
+def _score(row: Row, scored: Artifact | None) -> ReportScore:
+    bbox = row["bbox"]
+    return ReportScore(
+        row["check"], row["estimator"], row["region"], cast(Verdict, row["verdict"]), _number(row["value"]),
+        row["unit"], _number(row["limit"]), row["direction"] or "max", _number(row["score"]),
+        float(row["coverage"] or 0.0), bool(row["required"]), row["sentence"] or "", row["reason"] or "",
+        (bbox[0], bbox[1], bbox[2], bbox[3]) if bbox and len(bbox) == 4 else None,
+        _image(scored, row["evidence_path"]) if row["evidence_path"] else None)
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else float(value)
+
+
+def _delivery(manifest: Mapping[str, Any] | None, shot: str) -> tuple[bool | None, str]:
+    if manifest is None:
+        return None, ""
+    for image in manifest["images"]:
+        if image["shot"] == shot:
+            return True, reason(Decision(shot, True, False, "passed" if image["verdict"] == "pass" else "warned"))
+    for held in manifest["withheld"]:
+        if held["shot"] == shot:
+            return False, str(held["reason"])
+    return None, ""
+
+
+def _listed(values: Iterable[Any]) -> str:
+    return ", ".join(sorted({str(value) for value in values if value not in (None, "")}))
