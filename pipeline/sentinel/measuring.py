@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,7 +38,8 @@ def measure(expected: Expected, image: U8, regions: Sequence[Region] = ()) -> li
         shape = " × ".join(map(str, image.shape[1::-1])) if image.ndim >= 2 else str(image.shape)
         raise SentinelError("image_size", f"The image is {shape} ({image.dtype}), the shot {expected.shot.name!r} is "
                             f"{width} × {height}.", "Score the image at the size it was made for, as 8-bit RGB.")
-    return [measurement for check in all_checks() for measurement in run_check(check, expected, image, regions)]
+    return _with_unique_regions(measurement for check in all_checks()
+                                for measurement in run_check(check, expected, image, regions))
 
 
 def run_check(check: Check, expected: Expected, image: U8, regions: Sequence[Region]) -> list[Measurement]:
@@ -48,6 +51,17 @@ def run_check(check: Check, expected: Expected, image: U8, regions: Sequence[Reg
         return check.measure(expected, image, regions)
     except (PackshotError, np.linalg.LinAlgError) as error:
         return _unmeasured(check, str(error))
+
+
+def _with_unique_regions(measurements: Iterable[Measurement]) -> list[Measurement]:
+    """Two materials or regions may share a name; the second becomes ``name~2``, so that keys stay unique."""
+    seen: Counter[tuple[str, str, str]] = Counter()
+    result = []
+    for measurement in measurements:
+        key = (measurement.check, measurement.estimator, measurement.region)
+        seen[key] += 1
+        result.append(measurement if seen[key] == 1 else replace(measurement, region=f"{key[2]}~{seen[key]}"))
+    return result
 
 
 def holds_something(value: object) -> bool:

@@ -28,6 +28,11 @@ class Check:
     measure: Estimator
     injectors: tuple[Injector, ...]        # each makes a defect this check must not pass
 
+    @property
+    def summary(self) -> str:
+        """What it looks at, in one line."""
+        return (self.measure.__doc__ or "").strip().split("\n")[0]
+
 
 def check(name: str, *, needs: tuple[str, ...], unit: str, estimators: tuple[str, ...],
           injectors: tuple[Injector, ...] = ()) -> Callable[[Estimator], Estimator]:
@@ -53,3 +58,8 @@ def all_checks() -> tuple[Check, ...]:
     for module in pkgutil.iter_modules(checks.__path__):
         importlib.import_module(f"{checks.__name__}.{module.name}")
     return tuple(_REGISTERED[name] for name in sorted(_REGISTERED))
+
+
+def check_names() -> tuple[str, ...]:
+    """Names of all checks, sorted."""
+    return tuple(check.name for check in all_checks())

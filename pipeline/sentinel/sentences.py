@@ -59,7 +59,7 @@ def sentence(measurement: Measurement, limit: Limit, verdict: Verdict) -> str:
 def place(region: str) -> str:
     """``material:upper`` → ``The material upper``; ``label:tongue#1`` → ``The label tongue``."""
     kind, _, name = region.partition(":")
-    name, _, copy = name.partition("#")
+    name, _, copy = name.partition("~")[0].partition("#")
     if not name:
         return f"The {kind}"
     return f"The {kind} {name.replace('_', ' ')}" + (f" (copy {copy})" if copy not in ("", "1") else "")

@@ -66,6 +66,7 @@ class Measurement:
     evidence: U8 | None = None             # (h, w, 3) expected beside observed, where a picture helps
     applicable: bool = True
     reason: str = ""                       # why not applicable or unmeasured; else a detail worth reading
+    evidence_path: str | None = None       # where a stored measurement's crop is kept, inside its artefact
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,14 @@ REASON = "not yet covered by a check"
 
 @check("stitching", needs=(), unit="fraction", estimators=("missing_fraction",))
 def stitching(expected: Expected, observed: U8, regions: Sequence[Region]) -> list[Measurement]:
-    """One ``not_applicable`` per seam."""
+    """Names every seam as not yet covered."""
     return [_named("stitching", "missing_fraction", "fraction", region)
             for region in regions if region.kind == "stitching"]
 
 
 @check("label_legibility", needs=(), unit="fraction", estimators=("text_match",))
 def label_legibility(expected: Expected, observed: U8, regions: Sequence[Region]) -> list[Measurement]:
-    """One ``not_applicable`` per region that carries text."""
+    """Names every region with text as not yet covered."""
     return [_named("label_legibility", "text_match", "fraction", region) for region in regions if region.text]
 
 

@@ -71,8 +71,10 @@ def _measured(expected: Expected, observed: U8, deviation: Deviation, smooth: F6
     worst = int(size.argmax())
     box = _box_around(deviation.profiles.points[worst], expected)
     way = "outward" if smooth[worst] > 0 else "inward"
-    return Measurement("silhouette", estimator, region, float(np.percentile(size[usable], percentile)), "px",
-                       float(coverage), box, side_by_side(expected, observed, box), reason=way)
+    # The percentile's picture would be the maximum's once more.
+    picture = side_by_side(expected, observed, box) if percentile == 100.0 else None
+    value = float(np.percentile(size[usable], percentile))
+    return Measurement("silhouette", estimator, region, value, "px", float(coverage), box, picture, reason=way)
 
 
 def _smoothed(deviation: Deviation) -> F64:
