@@ -30,7 +30,7 @@ def fjellbekk_bottle() -> Model:
     steel = MaterialSpec("brushed_steel", base_color=(0.60, 0.59, 0.57), roughness=0.32, metallic=1.0)
     plastic = MaterialSpec("cap_plastic", base_color=(0.020, 0.024, 0.024), roughness=0.5, metallic=0.0)
     wall = resampled(filleted([(0.0357, 0.0125, 0.0), (RADIUS, 0.0135, 0.0008), (RADIUS, SHOULDER, 0.034),
-                               (NECK + 0.001, 0.2075, 0.012), (NECK + 0.001, 0.2125, 0.0008), (NECK, 0.2125, 0.0)], 9),
+                               (NECK + 0.001, 0.2075, 0.012), (NECK + 0.001, 0.2125, 0.0008), (NECK, 0.2125, 0.0)], 6),
                      0.04)
     base = filleted([(0.0, 0.0032, 0.0), (0.026, 0.0032, 0.0012), (0.0275, 0.0, 0.0008), (0.0335, 0.0, 0.003),
                      (0.0357, 0.0055, 0.004), (0.0357, 0.0125, 0.0)], 4)
@@ -69,8 +69,8 @@ def _cap() -> Surface:
 
 def _loop() -> Surface:
     """A flat carrying loop over the cap, its feet set into the cap's sides."""
-    half_span, rise = 0.0235, 0.0235
-    turn = np.linspace(0.0, np.pi, 45)
+    half_span, rise = 0.0205, 0.0235
+    turn = np.linspace(0.0, np.pi, 37)
     arch = np.stack([np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** 0.62 * half_span,
                      CAP_TOP - 0.002 + np.sin(turn) ** 0.72 * rise, np.zeros_like(turn)], axis=1)
     arch[0, 1] = arch[-1, 1] = CAP_TOP - 0.004

@@ -143,7 +143,8 @@ def sweep(path: F64, sections: F64, side: Sequence[float] | F64, uv: UvRect, clo
     if closed:
         points = np.concatenate([points, points[:1]], axis=0)
         path = np.concatenate([path, path[:1]], axis=0)
-    s = np.broadcast_to(np.linspace(0.0, 1.0, points.shape[1]), points.shape[:2])
+    widest = sections[len(sections) // 2]
+    s = np.broadcast_to(arc_fraction(np.concatenate([widest, widest[:1]])), points.shape[:2])
     t = np.broadcast_to(1.0 - arc_fraction(path)[:, None], points.shape[:2])
     return grid(points, uv.at(s, t))
 

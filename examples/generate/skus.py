@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from examples.generate.bottle import fjellbekk_bottle
+from examples.generate.candle import cedar_candle
 from examples.generate.carton import oolong_carton
+from examples.generate.lamp import desk_lamp
 from examples.generate.model import Model
 from examples.generate.mug import tidewater_mug
+from examples.generate.tote import bookshop_tote
 from examples.generate.vase import terracotta_vase
 from examples.generate.writers import WRITERS
 
@@ -29,6 +32,9 @@ ENTRIES = (
     Entry("mug-tidewater", tidewater_mug, "glb", "stoneware_mug"),
     Entry("bottle-fjellbekk", fjellbekk_bottle, "gltf", "steel_bottle"),
     Entry("carton-morning-oolong", oolong_carton, "obj", "tea_carton"),
+    Entry("candle-cedar-salt", cedar_candle, "obj-without-mtl", "ceramic_candle"),
+    Entry("lamp-ostrava", desk_lamp, "glb", "brass_desk_lamp"),
+    Entry("tote-kelp-crane", bookshop_tote, "fbx", "canvas_tote_bag"),
     Entry("vase-terracotta", terracotta_vase, "stl", "terracotta_vase"),
 )
 

@@ -12,7 +12,7 @@ WHOLE = UvRect(0.0, 0.0, 1.0, 1.0)
 
 def terracotta_vase() -> Model:
     """A bellied vase, 240 mm high, 6 mm wall, with a flared lip and a foot."""
-    belly = bezier([(0.047, 0.006), (0.078, 0.040), (0.108, 0.105), (0.082, 0.168), (0.034, 0.186), (0.038, 0.222)], 52)
+    belly = bezier([(0.047, 0.006), (0.078, 0.040), (0.108, 0.105), (0.082, 0.168), (0.034, 0.186), (0.038, 0.222)], 46)
     # Throwing rings fade out towards the foot and the neck, as the potter's rib leaves them.
     height = belly[:, 1]
     rings = 0.00055 * np.sin(2 * np.pi * height / 0.0125) * np.exp(-(((height - 0.095) / 0.05) ** 2))
@@ -25,4 +25,4 @@ def terracotta_vase() -> Model:
                      (0.047, 0.006, 0.0)], 2)
     profile = np.concatenate([foot[:-1], belly, lip[1:], inside[1:]])
     clay = MaterialSpec("terracotta")
-    return Model("terracotta_vase", (part("vase", [lathe(profile, WHOLE, 64)], clay.name, 45.0),), (clay,))
+    return Model("terracotta_vase", (part("vase", [lathe(profile, WHOLE, 60)], clay.name, 45.0),), (clay,))

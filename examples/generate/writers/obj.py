@@ -42,8 +42,8 @@ def _geometry(model: Model, library: str | None) -> str:
         lines.append(f"o {part.name}")
         indices = []
         flipped = np.stack([part.uvs[:, 0], 1.0 - part.uvs[:, 1]], axis=1)  # OBJ's v grows upward
-        for i, (keyword, values, digits) in enumerate((("v", part.positions, 7), ("vt", flipped, 5),
-                                                       ("vn", normals_of(part), 4))):
+        for i, (keyword, values, digits) in enumerate((("v", part.positions, 6), ("vt", flipped, 5),
+                                                       ("vn", normals_of(part), 3))):
             distinct, inverse = _distinct(np.round(values.astype(np.float64), digits))
             lines += [f"{keyword} " + _numbers(row, digits) for row in distinct]
             indices.append(inverse + starts[i])
