@@ -19,8 +19,9 @@ _INCLUDE = re.compile(r'^#include "([\w.]+)"$', re.MULTILINE)
 def open_context() -> moderngl.Context:
     """A headless OpenGL 3.3 core context through EGL. Raises RenderError ``gl_unavailable``."""
     try:
-        return moderngl.create_context(standalone=True, backend="egl", require=330)
-    except Exception as error:  # noqa: BLE001 - glcontext raises bare Exception, ImportError, OSError by driver state
+        # moderngl's stub types every extra setting as a dict.
+        return moderngl.create_context(standalone=True, backend="egl", require=330)  # type: ignore[arg-type]
+    except Exception as error:  # glcontext raises it bare, or ImportError or OSError, by the driver's state
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RenderError("gl_unavailable", f"No OpenGL 3.3 context could be opened through EGL: {detail}", HINT
                           ) from error
@@ -57,16 +58,17 @@ def set_uniforms(program: moderngl.Program, values: Mapping[str, Any]) -> None:
     """Write uniforms; those the compiler dropped as unused are passed over.
 
     An array is one matrix (row-major) or, with three axes, a list of matrices. Lists are cut to the
-    length the compiler kept.
+    length the compiler kept, or filled up with their last entry.
     """
     for name, value in values.items():
-        if name not in program:
+        uniform = program.get(name, None)
+        if not isinstance(uniform, moderngl.Uniform):
             continue
-        uniform = program[name]
         if isinstance(value, np.ndarray):
             kept = value[:uniform.array_length] if value.ndim == 3 else value
             uniform.write(np.ascontiguousarray(np.swapaxes(kept, -1, -2), np.float32).tobytes())
         elif isinstance(value, list):
-            uniform.value = value[:uniform.array_length] if uniform.array_length > 1 else value[0]
+            filled = (value + value[-1:] * uniform.array_length)[:uniform.array_length]
+            uniform.value = filled if uniform.array_length > 1 else filled[0]
         else:
             uniform.value = value

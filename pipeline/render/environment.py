@@ -31,7 +31,8 @@ class Lights:
 
     def irradiance(self, normal: F64) -> F64:
         """(3,) what a white card with this normal sends back, unshadowed."""
-        return np.asarray(np.maximum(self.directions @ normal, 0.0) @ self.colors)
+        total: F64 = np.maximum(self.directions @ normal, 0.0) @ self.colors
+        return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,20 @@ class Heading:
     def of(cls, rotation: F64) -> Heading:
         """From the 3×3 world → camera rotation; a camera that looks down takes the image's up."""
         backwards = rotation[2] * [1.0, 0.0, 1.0]
-        if np.linalg.norm(backwards) < 0.2:
-            backwards = -rotation[1] * [1.0, 0.0, 1.0]
+        right = rotation[0] * [1.0, 0.0, 1.0]
+        if np.linalg.norm(backwards) < 0.3:
+            # Light on a plan view falls from the top of the page, as readers of shading expect.
+            backwards = rotation[1] * [1.0, 0.0, 1.0]
         front = backwards / np.linalg.norm(backwards)
-        return cls(front, np.cross([0.0, 1.0, 0.0], front))
+        right = right - front * float(right @ front)
+        right /= np.linalg.norm(right)
+        return cls(front, right)
 
     def direction(self, azimuth: float, elevation: float) -> F64:
         """Unit vector; radians."""
         flat = math.cos(azimuth) * self.front + math.sin(azimuth) * self.right
-        return math.cos(elevation) * flat + np.array([0.0, math.sin(elevation), 0.0])
+        direction: F64 = math.cos(elevation) * flat + np.array([0.0, math.sin(elevation), 0.0])
+        return direction
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +27,8 @@ def region_target(mesh: Mesh, instances: tuple[Instance, ...], region: Region, p
     triangles, weights = _locate(mesh, region)
     if len(triangles) == 0:
         raise RenderError("region_not_found", f"Region {region.name!r}: no triangle of material {region.material!r} "
-                          "shows this part of the texture.", "Check the region's uv corners and material in product.yaml.")
+                          "shows this part of the texture.",
+                          "Check the region's uv corners and material in product.yaml.")
     pose = np.asarray(instances[0].world, np.float64)
     corners = transform_points(pose, mesh.positions.astype(np.float64).reshape(-1, 3))[mesh.triangles[triangles]]
     points = np.einsum("nk,nkd->nd", weights, corners)
@@ -92,7 +95,7 @@ def _locate(mesh: Mesh, region: Region) -> tuple[NDArray[np.int64], F64]:
 def _samples(corners: F64, closed: bool) -> F64:
     """(N, 2) points inside a polygon, corners included, or along a path."""
     if not closed:
-        return np.concatenate([np.linspace(a, b, GRID) for a, b in zip(corners[:-1], corners[1:], strict=True)])
+        return np.concatenate([np.linspace(a, b, GRID) for a, b in pairwise(corners)])
     low, high = corners.min(axis=0), corners.max(axis=0)
     u, v = np.meshgrid(np.linspace(low[0], high[0], GRID), np.linspace(low[1], high[1], GRID))
     grid = np.stack([u.ravel(), v.ravel()], axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import moderngl
 import numpy as np
@@ -30,6 +30,13 @@ class Part:
     material: int
     first: int                             # triangle in drawing order
     count: int
+
+
+class Programs(NamedTuple):
+    """One shader in two variants; see is_solid."""
+
+    solid: moderngl.Program
+    pierced: moderngl.Program              # asks each fragment whether it is a hole
 
 
 class MeshBuffers:
@@ -72,20 +79,23 @@ class MeshBuffers:
         texture.repeat_y = ref.wrap_v == "repeat"
         self.textures[key] = texture
 
-    def draw(self, program: moderngl.Program, instances: tuple[Instance, ...], parts: tuple[Part, ...] | None = None,
-             ) -> None:
-        """Draw with the program's camera uniforms already set."""
-        array = self._array(program)
-        set_uniforms(program, {"has_tangents": self.mesh.tangents is not None, "charts": len(SLOTS)})
+    def draw(self, programs: Programs, instances: tuple[Instance, ...]) -> None:
+        """Draw every instance with the programs' camera uniforms already set."""
         self.charts.use(len(SLOTS))
-        for number, instance in enumerate(instances, start=1):
-            model = np.asarray(instance.world, np.float64)
-            set_uniforms(program, {"model": model, "normal_matrix": np.linalg.inv(model[:3, :3]).T,
-                                   "instance_id": number})
-            for part in self.parts if parts is None else parts:
-                self._bind(program, self.mesh.materials[part.material])
-                set_uniforms(program, {"material_id": part.material + 1, "first_triangle": part.first})
-                array.render(moderngl.TRIANGLES, vertices=part.count * 3, first=part.first * 3)
+        for program, solid in zip(programs, (True, False), strict=True):
+            parts = [part for part in self.parts if is_solid(self.mesh.materials[part.material]) == solid]
+            if not parts:
+                continue
+            array = self._array(program)
+            set_uniforms(program, {"has_tangents": self.mesh.tangents is not None, "charts": len(SLOTS)})
+            for number, instance in enumerate(instances, start=1):
+                model = np.asarray(instance.world, np.float64)
+                set_uniforms(program, {"model": model, "normal_matrix": np.linalg.inv(model[:3, :3]).T,
+                                       "instance_id": number})
+                for part in parts:
+                    self._bind(program, part.material)
+                    set_uniforms(program, {"material_id": part.material + 1, "first_triangle": part.first})
+                    array.render(moderngl.TRIANGLES, vertices=part.count * 3, first=part.first * 3)
 
     def _array(self, program: moderngl.Program) -> moderngl.VertexArray:
         if program.glo not in self._arrays:
@@ -94,12 +104,15 @@ class MeshBuffers:
             self._arrays[program.glo] = self.context.vertex_array(program, content, self.indices)
         return self._arrays[program.glo]
 
-    def _bind(self, program: moderngl.Program, material: Material) -> None:
+    def _bind(self, program: moderngl.Program, index: int) -> None:
+        if "m_base" not in program:        # a program that looks at no material
+            return
+        material = self.mesh.materials[index]
         set_uniforms(program, material_uniforms(material))
         for unit, (slot, sampler) in enumerate(zip(SLOTS, _SAMPLERS, strict=True)):
             if sampler not in program:
                 continue
-            program[sampler].value = unit
+            set_uniforms(program, {sampler: unit})
             ref = material.textures.get(slot)
             texture = self.blank
             if ref is not None:

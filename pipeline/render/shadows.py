@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pipeline.catalogue import Instance
 from pipeline.render.context import set_uniforms
 from pipeline.render.environment import Lights
-from pipeline.render.geometry import MeshBuffers, is_solid
+from pipeline.render.geometry import MeshBuffers, Programs
+from pipeline.render.targets import draw_fullscreen
 
 F64 = NDArray[np.float64]
 TILE = 512                 # pixels of one light's map
@@ -60,7 +61,7 @@ def light_matrices(lights: Lights, points: F64) -> tuple[F64, F64]:
 
 
 def cast_shadows(context: moderngl.Context, buffers: MeshBuffers, instances: tuple[Instance, ...], lights: Lights,
-                 points: F64, solid: moderngl.Program, pierced: moderngl.Program) -> ShadowAtlas:
+                 points: F64, programs: Programs) -> ShadowAtlas:
     """Render one depth map per light."""
     matrices, spans = light_matrices(lights, points)
     side = TILE * ATLAS_TILES
@@ -71,16 +72,12 @@ def cast_shadows(context: moderngl.Context, buffers: MeshBuffers, instances: tup
     target.clear(depth=1.0)
     context.enable_only(moderngl.DEPTH_TEST)
     context.polygon_offset = (1.0, 2.0)
-    materials = buffers.mesh.materials
-    opaque = tuple(part for part in buffers.parts if is_solid(materials[part.material]))
-    open_parts = tuple(part for part in buffers.parts if not is_solid(materials[part.material]))
     for number, matrix in enumerate(matrices):
         column, row = number % ATLAS_TILES, number // ATLAS_TILES
         target.viewport = (column * TILE + BORDER, row * TILE + BORDER, TILE - 2 * BORDER, TILE - 2 * BORDER)
-        for program, parts in ((solid, opaque), (pierced, open_parts)):
-            if parts:
-                set_uniforms(program, {"light": matrix})
-                buffers.draw(program, instances, parts)
+        for program in programs:
+            set_uniforms(program, {"clip": matrix, "rank_grid": 4})
+        buffers.draw(programs, instances)
     context.polygon_offset = (0.0, 0.0)
     target.release()
     return ShadowAtlas(texture, _block(context, lights, matrices), float(spans[:, :2].max()) / (TILE - 2 * BORDER),
@@ -127,7 +124,5 @@ def _fill(context: moderngl.Context, texture: moderngl.Texture, program: moderng
     set_uniforms(program, uniforms)
     target = context.framebuffer([texture])
     target.use()
-    array = context.vertex_array(program, [])
-    array.render(moderngl.TRIANGLES, vertices=3)
-    array.release()
+    draw_fullscreen(context, program)
     target.release()

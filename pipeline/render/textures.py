@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.errors import TextureError
-from pipeline.mesh.types import Mesh, TextureRef
+from pipeline.mesh.types import Mesh, Slot, TextureRef
 
-SLOTS = ("base_color", "normal", "metallic_roughness", "occlusion", "emissive")
+SLOTS: tuple[Slot, ...] = ("base_color", "normal", "metallic_roughness", "occlusion", "emissive")
 MAX_SIDE = 4096  # pixels; larger maps are reduced, since no shot shows more
 
 Key = tuple[str, str]

@@ -9,8 +9,9 @@ layout(location = 4) out vec4 o_coat;      // clearcoat, sheen
 
 void main() {
     vec4 base = base_color();
-    ivec2 cell = ivec2(gl_FragCoord.xy) & 1;
-    if (is_open(base.a, (float(cell.x * 2 + (cell.x ^ cell.y)) + 0.5) / 4.0)) discard;
+#if PIERCED
+    if (is_hole()) discard;
+#endif
     vec3 face = geometric_normal();
     vec3 normal = shading_normal(face);
     vec2 mr = m_surface.xy;

@@ -19,6 +19,7 @@ out vec2 v_uv1;
 out vec4 v_color;
 out vec4 v_tangent;
 out float v_depth;
+invariant gl_Position;
 
 void main() {
     vec4 world = model * vec4(in_position, 1.0);
@@ -29,5 +30,5 @@ void main() {
     v_uv1 = in_uv1;
     v_color = in_color;
     v_depth = -(view * world).z;
-    gl_Position = clip * world;
+    gl_Position = clip * (model * vec4(in_position, 1.0));
 }

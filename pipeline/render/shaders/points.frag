@@ -12,7 +12,9 @@ layout(location = 2) out vec4 o_depth_uv;  // depth, u, v
 layout(location = 3) out uvec4 o_ids;      // instance, material, chart, 1
 
 void main() {
-    if (is_open(base_color().a, 0.5)) discard;
+#if PIERCED
+    if (is_hole()) discard;
+#endif
     vec3 face = geometric_normal();
     o_normal = vec4(normalize(to_camera * shading_normal(face)), 1.0);
     o_face = vec4(normalize(to_camera * face), 1.0);

@@ -15,6 +15,7 @@ uniform float m_opacity;        // of the material as a whole: transmission
 uniform int m_alpha_mode;       // 0 opaque, 1 mask, 2 blend
 uniform float m_cutoff;
 uniform bool has_tangents;
+uniform int rank_grid;          // samples per pixel and axis: 1, 2 or 4
 
 uniform sampler2D t_base;
 uniform sampler2D t_normal;
@@ -50,13 +51,22 @@ vec4 base_color() {
     return color;
 }
 
-// Screen-door transparency over the pixel's own samples, so that every pixel gets the same share:
-// ``cell`` is the sample's rank within its pixel in 0..1.
-bool is_open(float alpha, float cell) {
+#if PIERCED
+const float RANK[16] = float[16](0., 8., 2., 10., 12., 4., 14., 6., 3., 11., 1., 9., 15., 7., 13., 5.);
+
+// Cut-outs, and screen-door transparency over the pixel's own rank_grid² samples: every pixel opens
+// the same share of them, so see-through surfaces have no noise.
+bool is_hole() {
+    float alpha = base_color().a;
     if (m_alpha_mode == 1 && alpha < m_cutoff) return true;
     float opacity = m_opacity * (m_alpha_mode == 2 ? alpha : 1.0);
-    return opacity <= cell;
+    if (rank_grid == 1) return opacity <= 0.5;
+    ivec2 cell = ivec2(gl_FragCoord.xy) & (rank_grid - 1);
+    float rank = rank_grid == 2 ? float(cell.x * 2 + (cell.x ^ cell.y)) / 4.0 + 0.125
+                                : (RANK[cell.y * 4 + cell.x] + 0.5) / 16.0;
+    return opacity <= rank;
 }
+#endif
 
 // Face normal towards the viewer; independent of winding and mirroring.
 vec3 geometric_normal() {

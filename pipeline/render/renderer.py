@@ -1,0 +1,303 @@
+"""From mesh, shot and textures to control passes, on the GPU or its software stand-in.
+
+Material and light are rendered for the product's rectangle of the frame only, with 2×2 samples
+per pixel; coverage with 4×4; ids, depth, uv and normals exactly at pixel centres.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import moderngl
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.catalogue import Region, Shot
+from pipeline.errors import RenderError
+from pipeline.mesh.types import Mesh
+from pipeline.render.camera import Target, solve_camera
+from pipeline.render.context import build_program, open_context, set_uniforms
+from pipeline.render.environment import Heading, Lights, box_frame, sample_lights
+from pipeline.render.framing import region_target
+from pipeline.render.geometry import CHART_ROW, MeshBuffers, Programs
+from pipeline.render.passes import Frame, Scene, Tile, assemble, scene_of, tiles_of
+from pipeline.render.shadows import DEFINES, ShadowAtlas, cast_shadows, light_floor
+from pipeline.render.stages import Stage, find_stage
+from pipeline.render.targets import Targets, draw_fullscreen
+from pipeline.render.textures import Textures
+from pipeline.render.types import CameraMatrices, ControlPasses
+
+F64 = NDArray[np.float64]
+SAMPLES = 2                # per axis, of material and light
+COVERAGE_SAMPLES = 4       # per axis, of coverage
+FLOOR_REACH = 3.2          # of the product's size, how far its shadow may fall
+_UP = np.array([0.0, 1.0, 0.0])
+_SHADE_INPUTS = ("g_base", "g_normal", "g_face", "g_emissive", "g_coat", "g_depth", "coverage", "atlas")
+
+
+@dataclass(frozen=True, slots=True)
+class _Lighting:
+    """What the shots of one pose, stage and heading share."""
+
+    key: tuple[object, ...]
+    lights: Lights
+    atlas: ShadowAtlas
+    floor: moderngl.Texture
+
+    def release(self) -> None:
+        self.atlas.release()
+        self.floor.release()
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """One shot being rendered."""
+
+    shot: Shot
+    stage: Stage
+    camera: CameraMatrices
+    heading: Heading
+    scene: Scene
+    buffers: MeshBuffers
+    lighting: _Lighting
+
+
+class Renderer:
+    """Renders shots; keeps the last mesh and its shadow maps on the GPU. Use as a context manager.
+
+    ``seconds`` tells how long each part of the last shot took.
+    """
+
+    def __init__(self) -> None:
+        self.context = open_context()
+        self.seconds: dict[str, float] = {}
+        self._programs: dict[tuple[str, str, bool], moderngl.Program] = {}
+        self._loaded: tuple[Mesh, Textures, MeshBuffers] | None = None
+        self._lighting: _Lighting | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+                 ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._forget()
+        for program in self._programs.values():
+            program.release()
+        self._programs.clear()
+        self.context.release()
+
+    def render(self, mesh: Mesh, shot: Shot, textures: Textures, region: Region | None = None) -> ControlPasses:
+        """All passes of one shot. ``region`` is the region to frame where the shot frames one.
+
+        Raises RenderError ``stage_unknown``, ``camera_unknown``, ``region_not_found``, ``shot_empty`` or
+        ``shot_unframeable``.
+        """
+        self.seconds = {}
+        started = time.perf_counter()
+        stage = find_stage(shot.stage)
+        scene = scene_of(mesh, shot.instances)
+        camera = solve_camera(mesh, shot, _target(mesh, shot, region, scene))
+        heading = Heading.of(camera.view[:3, :3])
+        buffers = self._load(mesh, textures)
+        started = self._took("setup", started)
+        lighting = self._light(buffers, shot, stage, heading, scene)
+        started = self._took("shadows", started)
+        view = _View(shot, stage, camera, heading, scene, buffers, lighting)
+        frame = Frame.of(shot)
+        for tile in tiles_of(camera, shot, scene.points):
+            self._render_points(frame, tile, view)
+            self._render_light(frame, tile, view)
+        started = time.perf_counter()
+        self._render_plate(frame, view)
+        self._took("plate", started)
+        return assemble(frame, mesh, shot, camera, stage, scene)
+
+    def _took(self, part: str, started: float) -> float:
+        self.context.finish()
+        now = time.perf_counter()
+        self.seconds[part] = self.seconds.get(part, 0.0) + now - started
+        return now
+
+    # What stays on the GPU between shots
+
+    def _load(self, mesh: Mesh, textures: Textures) -> MeshBuffers:
+        if self._loaded is None or self._loaded[0] is not mesh or self._loaded[1] is not textures:
+            self._forget()
+            self._loaded = (mesh, textures, MeshBuffers(self.context, mesh, textures))
+        return self._loaded[2]
+
+    def _forget(self) -> None:
+        if self._lighting is not None:
+            self._lighting.release()
+        if self._loaded is not None:
+            self._loaded[2].release()
+        self._lighting, self._loaded = None, None
+
+    def _light(self, buffers: MeshBuffers, shot: Shot, stage: Stage, heading: Heading, scene: Scene) -> _Lighting:
+        key = (stage.sha256, shot.instances, heading.front.tobytes())
+        if self._lighting is not None and self._lighting.key == key:
+            return self._lighting
+        if self._lighting is not None:
+            self._lighting.release()
+        lights = sample_lights(stage, heading)
+        atlas = cast_shadows(self.context, buffers, shot.instances, lights, scene.points,
+                             Programs(self._program("solid.vert", "depth.frag"),
+                                      self._program("mesh.vert", "depth.frag", pierced=True)))
+        floor = self._program("fullscreen.vert", "floor.frag")
+        blur = self._program("fullscreen.vert", "floor_blur.frag")
+        for program in (floor, blur):
+            set_uniforms(program, _floor_uniforms(scene))
+        self._use_lights(floor, stage, heading, lights, atlas, scene)
+        self._lighting = _Lighting(key, lights, atlas, light_floor(self.context, atlas, floor, blur))
+        return self._lighting
+
+    # Shaders
+
+    def _program(self, vertex: str, fragment: str, pierced: bool = False) -> moderngl.Program:
+        key = (vertex, fragment, pierced)
+        if key not in self._programs:
+            defines = {**DEFINES, "CHART_ROW": CHART_ROW, "PIERCED": int(pierced)}
+            self._programs[key] = build_program(self.context, vertex, fragment, defines)
+        return self._programs[key]
+
+    def _mesh_programs(self, fragment: str) -> Programs:
+        return Programs(self._program("mesh.vert", fragment), self._program("mesh.vert", fragment, pierced=True))
+
+    def _use_lights(self, program: moderngl.Program, stage: Stage, heading: Heading, lights: Lights,
+                    atlas: ShadowAtlas, scene: Scene) -> None:
+        block = program["Lights"]
+        assert isinstance(block, moderngl.UniformBlock)
+        block.binding = 0
+        atlas.block.bind_to_uniform_block(0)
+        set_uniforms(program, _light_uniforms(stage, heading, lights) | {
+            "floor_y": float(scene.centre[1]), "product_size": scene.size})
+
+    # The passes
+
+    def _draw_mesh(self, view: _View, programs: Programs, uniforms: dict[str, Any], rank_grid: int) -> None:
+        """Draw with hidden fragments removed first, since material shaders are what costs."""
+        shot, buffers = view.shot, view.buffers
+        depth = Programs(self._program("solid.vert", "depth.frag"),
+                         self._program("mesh.vert", "depth.frag", pierced=True))
+        for program in (*depth, *programs):
+            set_uniforms(program, uniforms | {"rank_grid": rank_grid})
+        buffers.draw(depth, shot.instances)
+        self.context.depth_func = "<="
+        buffers.draw(programs, shot.instances)
+        self.context.depth_func = "<"
+
+    def _render_points(self, frame: Frame, tile: Tile, view: _View) -> None:
+        """What lies exactly under each pixel's centre."""
+        started = time.perf_counter()
+        camera = view.camera
+        with Targets(self.context, (tile.width, tile.height), ("f2", "f2", "f4", "u4")) as exact:
+            exact.begin()
+            self._draw_mesh(view, self._mesh_programs("points.frag"),
+                            _camera_uniforms(tile, view) | {"to_camera": camera.view[:3, :3]}, rank_grid=1)
+            normal, face, depth_uv, ids = (exact.read(index) for index in range(4))
+        inside = ids[..., 3] > 0
+        area = tile.slices
+        frame.normal[area], frame.face[area] = normal[..., :3], face[..., :3]
+        frame.depth[area] = np.where(inside, depth_uv[..., 0], np.inf)
+        frame.uv[area] = np.where(inside[..., None], depth_uv[..., 1:3], np.nan)
+        frame.ids[area] = ids[..., :3]
+        self._took("points", started)
+
+    def _render_light(self, frame: Frame, tile: Tile, view: _View) -> None:
+        """Coverage, then material and light of every sample, averaged per pixel."""
+        context, width, height = self.context, tile.width, tile.height
+        samples = (width * SAMPLES, height * SAMPLES)
+        uniforms = _camera_uniforms(tile, view)
+        with (Targets(context, (width * COVERAGE_SAMPLES, height * COVERAGE_SAMPLES), ("f1",), components=1,
+                      depth=False) as covered,
+              Targets(context, samples, ("f2", "f2", "f2", "f2", "f1")) as material,
+              Targets(context, (width, height), ("f2",) * 6, depth=False) as lit):
+            started = time.perf_counter()
+            covered.begin()
+            coverage = Programs(self._program("solid.vert", "coverage.frag"),
+                                self._program("mesh.vert", "coverage.frag", pierced=True))
+            for program in coverage:
+                set_uniforms(program, uniforms | {"rank_grid": COVERAGE_SAMPLES})
+            view.buffers.draw(coverage, view.shot.instances)
+            started = self._took("coverage", started)
+            material.begin()
+            self._draw_mesh(view, self._mesh_programs("gbuffer.frag"), uniforms, rank_grid=SAMPLES)
+            started = self._took("material", started)
+            lit.begin()
+            self._shade(tile, view, (*material.colors, material.depth, *covered.colors,
+                                     view.lighting.atlas.texture), samples)
+            for index, target in enumerate((frame.product, frame.base, frame.albedo, frame.specular, frame.emissive,
+                                            frame.diffuse)):
+                target[tile.slices] = lit.read(index)[..., :target.shape[2]]
+        self._took("shade", started)
+
+    def _shade(self, tile: Tile, view: _View, inputs: tuple[moderngl.Texture | None, ...], samples: tuple[int, int]
+               ) -> None:
+        program = self._program("fullscreen.vert", "shade.frag")
+        lighting = view.lighting
+        self._use_lights(program, view.stage, view.heading, lighting.lights, lighting.atlas, view.scene)
+        for unit, (name, texture) in enumerate(zip(_SHADE_INPUTS, inputs, strict=True)):
+            assert texture is not None
+            texture.use(unit)
+            set_uniforms(program, {name: unit})
+        uniforms = _camera_uniforms(tile, view)
+        set_uniforms(program, uniforms | {"unproject": np.linalg.inv(uniforms["clip"]), "frame_samples": samples,
+                                          "texel": lighting.atlas.texel})
+        draw_fullscreen(self.context, program)
+
+    def _render_plate(self, frame: Frame, view: _View) -> None:
+        """The stage without the product, under its shadow."""
+        program = self._program("fullscreen.vert", f"plate_{view.stage.backdrop}.frag")
+        camera, stage, heading = view.camera, view.stage, view.heading
+        flip = np.diag([1.0, -1.0, 1.0, 1.0])
+        set_uniforms(program, _floor_uniforms(view.scene) | _light_uniforms(stage, heading, view.lighting.lights) | {
+            "unproject": np.linalg.inv(flip @ camera.projection @ camera.view),
+            "frame_size": (frame.width, frame.height), "floor_ratio": 0,
+            "stage_front": tuple(heading.front), "stage_right": tuple(heading.right),
+            "shadow_strength": stage.shadow_strength,
+        })
+        view.lighting.floor.use(0)
+        with Targets(self.context, (frame.width, frame.height), ("f2",), depth=False) as target:
+            target.begin()
+            draw_fullscreen(self.context, program)
+            frame.plate[...] = target.read(0)[..., :3]
+
+
+def _target(mesh: Mesh, shot: Shot, region: Region | None, scene: Scene) -> Target:
+    if shot.framed_region is None:
+        return Target(scene.points)
+    if region is None:
+        raise RenderError("region_not_found", f"Shot {shot.name} frames region {shot.framed_region!r}, which is not "
+                          "among the product's regions.", "Check `regions:` in product.yaml.")
+    return region_target(mesh, shot.instances, region, scene.points)
+
+
+def _camera_uniforms(tile: Tile, view: _View) -> dict[str, Any]:
+    camera = view.camera
+    return {"view": camera.view, "clip": tile.crop(view.shot) @ camera.projection @ camera.view,
+            "eye": tuple(np.linalg.inv(camera.view)[:3, 3])}
+
+
+def _floor_uniforms(scene: Scene) -> dict[str, Any]:
+    return {"floor_centre": tuple(scene.centre), "floor_reach": FLOOR_REACH * scene.size, "product_size": scene.size}
+
+
+def _light_uniforms(stage: Stage, heading: Heading, lights: Lights) -> dict[str, Any]:
+    frames = [box_frame(box, heading) for box in stage.softboxes]
+    key = Lights(lights.directions[:lights.key], lights.colors[:lights.key], lights.key, lights.key)
+    return {
+        "light_count": len(lights.directions), "key_count": lights.key, "dome_first": lights.dome,
+        "box_count": len(frames), "box_axis": [tuple(frame.axis) for frame in frames],
+        "box_right": [tuple(frame.right) for frame in frames], "box_up": [tuple(frame.up) for frame in frames],
+        "box_half": [frame.half for frame in frames], "box_radiance": [tuple(frame.radiance) for frame in frames],
+        "dome_zenith": stage.dome_zenith, "dome_horizon": stage.dome_horizon, "floor_albedo": stage.floor_albedo,
+        "floor_light": tuple(lights.irradiance(_UP)), "wall_light": tuple(lights.irradiance(heading.front)),
+        "key_floor": tuple(key.irradiance(_UP)), "key_wall": tuple(key.irradiance(heading.front)),
+        "key_direction": tuple(frames[0].axis),
+    }
