@@ -26,7 +26,7 @@ def save_tiny_controlnet(folder: Path, seed: int = 0, text_width: int = TEXT_WID
                attention_head_dim=8, conditioning_embedding_out_channels=(8, 8, 16, 16))
     zeroed = [*net.controlnet_down_blocks, net.controlnet_mid_block]
     for layer in (*zeroed, *net.controlnet_cond_embedding.modules()):
-        if isinstance(layer, torch.nn.Conv2d):
+        if isinstance(layer, torch.nn.Conv2d) and layer.bias is not None:
             torch.nn.init.kaiming_normal_(layer.weight)
             torch.nn.init.zeros_(layer.bias)
     net.save_pretrained(folder, safe_serialization=True)

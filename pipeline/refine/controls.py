@@ -66,6 +66,7 @@ def edges_control(depth: F32, normal: F32, ids: tuple[NDArray[np.uint32], ...]) 
     for axis in (0, 1):
         before, after = _shifted(inverse, 1, axis), _shifted(inverse, -1, axis)
         bend = np.abs(before - 2.0 * inverse + after)
+        np.moveaxis(bend, axis, 0)[[0, -1]] = 0.0  # one neighbour is missing: a steep plane would look bent
         lines |= seen & (bend > DEPTH_BREAK * inverse)
         neighbour, neighbour_seen = _shifted(normal, -1, axis), _shifted(seen, -1, axis)
         lines |= seen & neighbour_seen & ((normal * neighbour).sum(axis=-1) < cosine)
@@ -96,7 +97,7 @@ def _grey(values: NDArray[np.generic]) -> F32:
 
 
 def _shifted(field: NDArray[Scalar], step: int, axis: int) -> NDArray[Scalar]:
-    """The neighbour's value; the image's border repeats itself, so it draws no line."""
+    """The neighbour's value; the image's border repeats itself, so that nothing breaks there."""
     moved = np.roll(field, step, axis)
     border = [slice(None)] * field.ndim
     border[axis] = slice(0, 1) if step > 0 else slice(-1, None)

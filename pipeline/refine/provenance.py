@@ -33,7 +33,7 @@ GENERATED = _SCHEME + "trainedAlgorithmicMedia"
 
 _XMP_KEY = "XML:com.adobe.xmp"
 _NAMESPACE = "urn:packshot:provenance:1/"
-_PNG_LEVEL = 3               # 1 MP in about 0.1 s; level 9 saves a few percent and costs seconds
+_PNG_LEVEL = 4               # 1.2 MP with noise: 0.15 s; level 6 takes 0.5 s and is no smaller
 _PROFILE_DATE = bytes((7, 0xE8, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0))  # 2024-01-01 00:00:00, six big-endian u16
 
 

@@ -11,7 +11,7 @@ GRID = 8  # an autoencoder of the Stable Diffusion family reduces by 8
 
 
 def working_size(width: int, height: int, long_side: int) -> tuple[int, int]:
-    """(width, height) with the long side at most ``long_side``, both multiples of 8, never enlarged by more than 7 px.
+    """(width, height) with the long side at most ``long_side``, both multiples of 8, enlarged by 4 px at most.
 
     Both sides are rounded on their own. The aspect changes by at most 4 px and changes back on the way
     back, since image and controls are stretched alike.
@@ -19,7 +19,7 @@ def working_size(width: int, height: int, long_side: int) -> tuple[int, int]:
     scale = min(1.0, long_side / max(width, height))
 
     def rounded(side: int) -> int:
-        return max(GRID, round(side * scale / GRID) * GRID)
+        return max(1, min(round(side * scale / GRID), long_side // GRID)) * GRID
 
     return rounded(width), rounded(height)
 
