@@ -1,0 +1,120 @@
+"""Ticks: the catalogue sensor, the nightly schedule, and publishing after a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dagster import (
+    DagsterRunStatus,
+    RunRequest,
+    SensorResult,
+    SkipReason,
+    build_run_status_sensor_context,
+    build_schedule_context,
+    build_sensor_context,
+)
+from dagster._core.test_utils import create_run_for_test
+
+from sensors.catalogue_sensor import catalogue_changes
+from sensors.nightly import nightly_refresh
+from sensors.publish import publish_after_failure, publish_after_success
+from tests.house import House, house_of
+from tests.small_catalogue import add_box, checks, small_catalogue
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with house_of(small_catalogue(tmp_path / "catalogue", "a", "b"), tmp_path / "store") as opened:
+        yield opened
+
+
+def tick(house: House) -> SensorResult | SkipReason:
+    with build_sensor_context(instance=house.instance, resources=house.resources.by_key()) as context:
+        result = catalogue_changes(context)
+    assert isinstance(result, SensorResult | SkipReason)
+    return result
+
+
+def skus_of(request: RunRequest) -> list[str]:
+    skus: list[str] = request.run_config["ops"]["work_through"]["config"]["skus"]
+    return skus
+
+
+def carry_out(house: House, result: SensorResult) -> None:
+    """What the daemon does with a tick: add keys, run, under the run key."""
+    for addition in result.dynamic_partitions_requests or []:
+        house.instance.add_dynamic_partitions("sku", list(addition.partition_keys))
+    for request in result.run_requests or []:
+        assert request.run_key
+        house.definitions.resolve_job_def("refresh_batch").execute_in_process(
+            run_config={**request.run_config, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            instance=house.instance, tags={"dagster/run_key": request.run_key}, raise_on_error=False)
+
+
+def test_new_skus_become_partitions_and_share_one_run(house: House) -> None:
+    result = tick(house)
+    assert isinstance(result, SensorResult)
+    assert result.dynamic_partitions_requests is not None
+    assert list(result.dynamic_partitions_requests[0].partition_keys) == ["a", "b"]
+    [request] = result.run_requests or []
+    assert skus_of(request) == ["a", "b"]
+
+
+def test_a_quiet_catalogue_is_skipped_with_a_count(house: House) -> None:
+    first = tick(house)
+    assert isinstance(first, SensorResult)
+    carry_out(house, first)
+    second = tick(house)
+    assert isinstance(second, SkipReason)
+    assert "2 SKUs" in str(second.skip_message)
+
+
+def test_a_changed_texture_and_a_new_folder_are_asked_for_together(house: House) -> None:
+    first = tick(house)
+    assert isinstance(first, SensorResult)
+    carry_out(house, first)
+    checks((10, 20, 200)).save(house.catalogue / "b" / "diffuse.png")
+    add_box(house.catalogue, "c")
+    result = tick(house)
+    assert isinstance(result, SensorResult)
+    assert [skus_of(request) for request in result.run_requests or []] == [["b", "c"]]
+
+
+def test_an_outage_fails_the_tick(house: House) -> None:
+    house.catalogue.rename(house.catalogue.with_name("gone"))
+    with pytest.raises(Exception, match="no catalogue"):
+        tick(house)
+
+
+def test_the_night_tries_failed_skus_again(house: House) -> None:
+    (house.catalogue / "b" / "diffuse.png").write_bytes(b"broken")
+    first = tick(house)
+    assert isinstance(first, SensorResult)
+    carry_out(house, first)
+    assert isinstance(tick(house), SkipReason)
+    with build_schedule_context(instance=house.instance, resources=house.resources.by_key()) as context:
+        requests = nightly_refresh(context)
+    assert [skus_of(request) for request in requests] == [["b"]]
+
+
+def status_tick(house: House, job_name: str, status: DagsterRunStatus) -> RunRequest | SkipReason:
+    run = create_run_for_test(house.instance, job_name=job_name, status=status)
+    good = status == DagsterRunStatus.SUCCESS
+    event = (house.instance.report_engine_event("ended", run) if good else house.instance.report_run_failed(run))
+    context = build_run_status_sensor_context("publish", event, house.instance, run)
+    result = (publish_after_success if good else publish_after_failure)(context)
+    assert isinstance(result, RunRequest | SkipReason)
+    return result
+
+
+@pytest.mark.parametrize("status", [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE])
+def test_publishing_follows_good_and_bad_batches(house: House, status: DagsterRunStatus) -> None:
+    assert isinstance(status_tick(house, "refresh_batch", status), RunRequest)
+
+
+def test_publishing_waits_while_another_batch_runs_and_ignores_itself(house: House) -> None:
+    assert isinstance(status_tick(house, "publish", DagsterRunStatus.SUCCESS), SkipReason)
+    create_run_for_test(house.instance, job_name="refresh_batch", status=DagsterRunStatus.STARTED)
+    assert isinstance(status_tick(house, "refresh_batch", DagsterRunStatus.SUCCESS), SkipReason)

@@ -1,0 +1,212 @@
+"""The asset graph: who fails alone, what is kept, what a change touches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dagster import AssetCheckKey, AssetKey
+from PIL import Image
+
+from tests.house import NAMES, House, house_of
+from tests.small_catalogue import add_box, box_obj, checks, small_catalogue
+
+GOOD = dict.fromkeys(NAMES, "materialized")
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with house_of(small_catalogue(tmp_path / "catalogue", "good", "kept"), tmp_path / "store") as opened:
+        yield opened
+
+
+def break_texture(house: House, sku: str) -> None:
+    """A SKU whose mesh is fine and whose texture is not."""
+    folder = house.catalogue / sku
+    if not folder.exists():
+        add_box(house.catalogue, sku)
+    (folder / "diffuse.png").write_bytes(b"not an image")
+
+
+def test_a_good_a_bad_and_a_kept_sku_in_one_batch(house: House) -> None:
+    assert house.batch("kept").success
+    break_texture(house, "bad")
+    result = house.batch("bad", "good", "kept")
+    assert not result.success
+    assert house.status("good") == GOOD
+    assert house.status("kept") == GOOD
+    assert house.status("bad") == {**dict.fromkeys(NAMES, "failed"), "product_mesh": "materialized",
+                                   "product_regions": "materialized"}
+    assert all(house.kept("kept").values())
+    assert not any(house.kept("good").values())
+    assert house.store.errors()["bad"]["code"] == "texture_unreadable"
+    assert house.store.errors()["bad"]["hint"]
+
+
+def test_the_same_as_a_range_run_from_the_ui(house: House) -> None:
+    break_texture(house, "bad")
+    house.add_partitions()
+    assert not house.materialize("bad", until="kept").success
+    assert house.status("good") == house.status("kept") == GOOD
+    assert house.status("bad")["control_passes"] == "failed"
+    assert house.status("bad")["product_mesh"] == "materialized"
+
+
+def test_a_single_sku_run(house: House) -> None:
+    assert house.materialize("good").success
+    assert house.status("good") == GOOD
+    assert house.status("kept") == dict.fromkeys(NAMES, "absent")
+    break_texture(house, "bad")
+    assert not house.materialize("bad").success
+    assert house.status("bad")["control_passes"] == "failed"
+
+
+def test_only_refined_images_selected(house: House) -> None:
+    assert house.batch("good").success
+    before = house.versions("good")
+    assert house.materialize("good", assets=("refined_images",)).success
+    assert house.versions("good") == before
+    assert house.status("kept") == dict.fromkeys(NAMES, "absent")
+    assert not house.materialize("kept", assets=("refined_images",)).success, "it has no passes to refine"
+    assert house.status("kept") == {**dict.fromkeys(NAMES, "absent"), "refined_images": "failed"}
+    assert house.store.errors()["kept"]["code"] == "upstream_missing"
+
+
+def test_an_untouched_sku_never_turns_red(house: House) -> None:
+    assert house.batch("good", "kept").success
+    break_texture(house, "good")
+    assert not house.batch("good").success
+    assert house.status("kept") == GOOD
+
+
+def test_a_changed_texture_reruns_what_it_touches_and_nothing_else(house: House) -> None:
+    assert house.batch("good", "kept").success
+    before, other = house.versions("good"), house.versions("kept")
+    checks((150, 40, 40)).save(house.catalogue / "good" / "diffuse.png")
+    assert house.batch("good", "kept").success
+    changed = {name for name in NAMES if house.versions("good")[name] != before[name]}
+    assert changed == {"control_passes", "refined_images", "sentinel_scores", "delivered_images"}
+    assert house.kept("good") == {name: name not in changed for name in NAMES}
+    assert house.versions("kept") == other
+    checks().save(house.catalogue / "good" / "diffuse.png")
+    assert house.batch("good").success
+    assert house.versions("good") == before, "A, B, A: the same inputs are the same version"
+
+
+def test_a_changed_mesh_reruns_everything_of_its_sku(house: House) -> None:
+    assert house.batch("good").success
+    (house.catalogue / "good" / "box.obj").write_text(box_obj((0.1, 0.3, 0.1)))
+    assert house.batch("good").success
+    assert not any(house.kept("good").values())
+
+
+def test_a_changed_limit_judges_again_without_touching_pixels(house: House) -> None:
+    assert house.batch("good").success
+    image = house.store.require("refined_images", "good")
+    settings = house.catalogue / "catalogue.yaml"
+    settings.write_text(settings.read_text() + "limits: {framing.fill_share: {fail: 0.999}}\n")
+    assert house.batch("good").success
+    assert house.store.require("refined_images", "good").data_version == image.data_version
+    scores = house.store.require("sentinel_scores", "good")
+    assert scores.metadata["verdicts"] == {"square": "fail"}
+    assert scores.metadata["remeasured"] is False
+    delivered = house.store.require("delivered_images", "good").json("manifest.json")
+    assert [entry["shot"] for entry in delivered["withdrawn"]] == ["square"]
+
+
+def test_a_sentinel_fail_is_a_failed_check_in_a_successful_run(house: House) -> None:
+    settings = house.catalogue / "catalogue.yaml"
+    settings.write_text(settings.read_text() + "limits: {framing.fill_share: {fail: 0.999}}\n")
+    assert house.batch("good", "kept").success
+    history = house.instance.event_log_storage.get_asset_check_execution_history(
+        AssetCheckKey(AssetKey("sentinel_scores"), "framing"), limit=10)
+    assert {(record.partition, record.status.value) for record in history} == {("good", "FAILED"), ("kept", "FAILED")}
+
+
+def test_passes_that_were_not_kept_are_rendered_again(house: House) -> None:
+    settings = house.catalogue / "catalogue.yaml"
+    assert house.batch("good").success
+    kept = house.versions("good")
+    image = house.store.require("refined_images", "good").files["square.png"].sha256
+    for choice in ("none", "failed"):
+        settings.write_text(settings.read_text().split("keep_passes")[0] + f"keep_passes: {choice}\n")
+        checks((150, 40, 40)).save(house.catalogue / "good" / "diffuse.png")
+        assert house.batch("good").success
+        assert "square.exr" not in house.store.require("control_passes", "good").files
+        checks().save(house.catalogue / "good" / "diffuse.png")
+        assert house.batch("good").success
+        assert house.versions("good") == kept
+        assert house.store.require("refined_images", "good").files["square.png"].sha256 == image
+        assert house.materialize("good", assets=("sentinel_scores",)).success
+
+
+def test_images_are_the_same_whether_passes_come_from_memory_or_from_the_store(house: House) -> None:
+    assert house.batch("good").success
+    whole = house.store.require("refined_images", "good").files["square.png"].sha256
+    assert house.batch("kept", assets=("product_mesh", "product_regions", "control_passes")).success
+    assert house.batch("kept", assets=("refined_images", "sentinel_scores", "delivered_images")).success
+    with (Image.open(house.store.require("refined_images", "good").path("square.png")) as one,
+          Image.open(house.store.require("refined_images", "kept").path("square.png")) as two):
+        assert np.array_equal(np.asarray(one), np.asarray(two))
+    assert whole
+
+
+def test_materializations_carry_versions_and_what_an_engineer_wants_to_see(house: House) -> None:
+    assert house.batch("good").success
+    passes = house.last("control_passes", "good")
+    assert passes.tags is not None
+    assert passes.tags["dagster/data_version"] == house.versions("good")["control_passes"]
+    assert passes.tags["dagster/input_data_version/product_mesh"] == house.versions("good")["product_mesh"]
+    assert "data:image/jpeg;base64," in str(passes.metadata["preview"].value)
+    assert len(str(passes.metadata["preview"].value)) < 31_000
+    assert "leather" not in str(house.last("product_mesh", "good").metadata["materials"].value)
+    assert "not refined" in str(house.last("refined_images", "good").metadata["preset"].value)
+
+
+BAD = {
+    "empty": ("sku_empty", {}),
+    "two-meshes": ("several_meshes", {"a.obj": box_obj(), "b.obj": box_obj()}),
+    "missing-texture": ("texture_missing", {"a.obj": "mtllib a.mtl\n" + box_obj(material="skin"),
+                                            "a.mtl": "newmtl skin\nmap_Kd gone.png\n"}),
+    "unreadable-image": ("texture_unreadable", {"a.obj": box_obj(), "diffuse.png": "nonsense"}),
+    "no-uv": ("uv_missing", {"a.obj": "v 0 0 0\nv 0.1 0 0\nv 0 0.1 0\nv 0 0 0.1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n",
+                             "diffuse.png": checks()}),
+    "no-triangles": ("mesh_empty", {"a.obj": "v 0 0 0\nv 1 0 0\nv 0 1 0\n"}),
+    "not-a-number": ("mesh_not_finite", {"a.obj": box_obj().replace("v -0.100000", "v nan", 1)}),
+    "unknown-format": ("unknown_format", {"model.blend": "?"}),
+    "typo": ("manifest_invalid", {"a.obj": box_obj(), "product.yaml": "desciption: oops"}),
+    "enormous-texture": ("texture_too_large", {"a.obj": box_obj(), "diffuse.png": Image.new("1", (10_000, 10_000))}),
+}
+
+
+def test_every_bad_input_is_a_named_error_and_nothing_else_is_lost(house: House) -> None:
+    for sku, (_, files) in BAD.items():
+        (house.catalogue / sku).mkdir()
+        for name, content in files.items():
+            if isinstance(content, str):
+                (house.catalogue / sku / name).write_text(content)
+            else:
+                content.save(house.catalogue / sku / name)
+    (house.catalogue / "illegal name").mkdir()
+    assert not house.batch(*BAD, "good").success
+    errors = house.store.errors()
+    assert {sku: errors[sku]["code"] for sku in BAD} == {sku: code for sku, (code, _) in BAD.items()}
+    for sku in BAD:
+        assert errors[sku]["hint"], sku
+        assert "Traceback" not in errors[sku]["message"], sku
+        assert house.status(sku)["sentinel_scores"] == "failed"
+    assert house.status("good") == GOOD
+    assert house.publish().success
+    page = (house.store.root / "report" / "index.html").read_text()
+    assert all(code in page for code, _ in BAD.values())
+
+
+def test_a_repaired_sku_loses_its_error(house: House) -> None:
+    break_texture(house, "bad")
+    assert not house.batch("bad").success
+    checks().save(house.catalogue / "bad" / "diffuse.png")
+    assert house.batch("bad").success
+    assert house.store.errors() == {}
+    assert house.status("bad") == GOOD
