@@ -89,8 +89,10 @@ def test_images_come_back_in_order_at_the_size_of_their_passes(
     assert [image.provenance["seed"] for image in images] == [1, 2, 3]
     swapped = refiner.refine(requests[::-1])
     # Same sizes and batches, other places in them: equal but for the rounding of batched arithmetic.
-    for image, other in zip(images, swapped[::-1], strict=True):
+    for request, image, other in zip(requests, images, swapped[::-1], strict=True):
+        alone = refined(refiner, request.passes, request.seed, request.prompt)
         assert np.abs(image.pixels.astype(int) - other.pixels).max() <= 2
+        assert np.abs(image.pixels.astype(int) - alone).max() <= 2
     batches = [record.getMessage() for record in caplog.records if record.getMessage().startswith("refined")]
     assert [line.split(" in ")[0] for line in batches] \
         == ["refined 2 image(s) of 64×64 at 64×64", "refined 1 image(s) of 64×88 at 64×88"]
@@ -147,6 +149,9 @@ def test_a_plain_pipeline_takes_controlnets_from_elsewhere(tmp_path: Path) -> No
     save_tiny_controlnet(net, seed=6)
     assert identity_of(settings) != before, "the ControlNet's bytes are part of the identity"
 
+    own_and_foreign = save_tiny_pipeline(tmp_path / "one", controlnets=1)
+    both = [{"drive": "depth", "model": str(net)}, {"drive": "normal"}]
+    assert refined(make_refiner(settings_for(own_and_foreign, controlnets=both)), PASSES).shape == (64, 64, 3)
     with pytest.raises(RefineError, match="0 ControlNet") as caught:
         make_refiner(settings_for(plain, "depth"))
     assert caught.value.code == "controlnet_missing"
@@ -243,6 +248,9 @@ def damaged(copy: Path, damage: str) -> Path:
     elif damage == "another family":
         index = json.loads((copy / "model_index.json").read_text())
         (copy / "model_index.json").write_text(json.dumps({**index, "_class_name": "StableDiffusionXLPipeline"}))
+    elif damage == "foreign code":
+        index = json.loads((copy / "model_index.json").read_text())
+        (copy / "model_index.json").write_text(json.dumps({**index, "scheduler": ["subprocess", "Popen"]}))
     elif damage == "no autoencoder":
         shutil.rmtree(copy / "vae")
     elif damage == "no weights":
@@ -256,7 +264,7 @@ def damaged(copy: Path, damage: str) -> Path:
 
 @pytest.mark.parametrize(("damage", "code"), [
     ("not a pipeline", "model_incompatible"), ("another family", "model_incompatible"),
-    ("no autoencoder", "model_incompatible"), ("no weights", "weights_missing"),
+    ("no autoencoder", "model_incompatible"), ("no weights", "weights_missing"), ("foreign code", "weights_unsafe"),
     ("broken index", "model_incompatible"), ("truncated weights", "model_unreadable")])
 def test_a_folder_that_will_not_do_is_a_typed_error(
         pipeline_folder: Path, tmp_path: Path, damage: str, code: str) -> None:

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @preset("diffusers")
 class DiffusersRefiner:
-    """Bit-identical only at a fixed batch size, on one machine; every record says which batch it was in."""
+    """Bit-identical on one machine at one batch size and number of threads; every record says which those were."""
 
     def __init__(self, settings: RefinerSettings) -> None:
         self.settings = settings
@@ -124,6 +124,8 @@ class DiffusersRefiner:
         return images
 
     def _finish(self, request: RefineRequest, output: F32, batch_size: int, worked_at: str) -> Refined:
+        import torch
+
         passes = request.passes
         height, width = passes.alpha.shape
         picture = resized(output, width, height)
@@ -136,7 +138,8 @@ class DiffusersRefiner:
             prompt=request.prompt, negative_prompt=request.negative_prompt,
             settings={"device": str(self._loaded().device), "computed_dtype": str(self._loaded().unet.dtype),
                       "offload": self.settings.offload, "batch_size": batch_size, "worked_at": worked_at,
-                      "reproducible": "on one machine at this batch_size"},
+                      "threads": torch.get_num_threads(),
+                      "reproducible": "on one machine at this batch_size and number of threads"},
             libraries=("numpy", "torch", "diffusers", "transformers"))
         return Refined(quantise(picture), record)
 

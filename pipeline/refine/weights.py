@@ -19,6 +19,7 @@ UNUSED = ("*.fp16.*", "*.fp16-*", "*.non_ema.*", "safety_checker/*", "feature_ex
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".msgpack")
 COMPONENTS = ("unet", "vae", "text_encoder")            # with weights
 SETTINGS_ONLY = ("tokenizer", "scheduler")
+LIBRARIES = (None, "diffusers", "transformers", "stable_diffusion")  # whose classes a pipeline may name
 
 _hashes: dict[tuple[str, int, int], str] = {}
 
@@ -87,6 +88,10 @@ def inspect_pipeline(folder: Path) -> dict[str, Any]:
     index = _json(folder / "model_index.json",
                   "Give the folder that holds model_index.json, as diffusers' save_pretrained writes it.")
     name = str(index.get("_class_name", ""))
+    for component, entry in index.items():
+        if isinstance(entry, list) and entry and entry[0] not in LIBRARIES:
+            raise RefineError("weights_unsafe", f"{folder.name} loads its {component} through {entry[0]}, code that is "
+                              "not diffusers' own.", "Use a pipeline made of diffusers' and transformers' classes.")
     for component in (*COMPONENTS, *SETTINGS_ONLY):
         if not (folder / component).is_dir():
             raise RefineError("model_incompatible", f"{folder.name} is a {name or 'model'} without {component}.",
