@@ -40,6 +40,7 @@ CATEGORY_WORDS: Mapping[str, tuple[str, ...]] = {
     "footwear": ("sneaker", "trainer", "shoe", "boot", "sandal", "oxford", "loafer", "derby", "slipper", "heel"),
     "mug": ("mug", "cup"),
     "bottle": ("bottle", "flask", "thermos"),
+    "jar": ("candle", "jar", "vase", "pot"),
     "box": ("box", "carton", "package", "packaging", "tin"),
     "furniture": ("chair", "sofa", "table", "stool", "lamp", "shelf"),
     "sport": ("racquet", "racket", "ball", "bat"),

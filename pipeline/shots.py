@@ -15,9 +15,10 @@ from pipeline.catalogue import (
 )
 from pipeline.errors import CatalogueError
 
-# Shoes are sold by their side: 90° looks at the side, slightly less shows the toe.
-HERO_AZIMUTH_DEG = {"footwear": 62.0, "box": 32.0, "mug": 38.0}
-DEFAULT_HERO_AZIMUTH_DEG = 35.0
+# Shoes are sold by their side: 90° looks at the side, slightly less shows the toe. A print wrapped around a
+# cylinder is cut off beyond some 15°; a box shows two faces.
+HERO_AZIMUTH_DEG = {"footwear": 62.0, "box": 32.0, "mug": 24.0, "bottle": 8.0, "jar": 8.0, "bag": 22.0}
+DEFAULT_HERO_AZIMUTH_DEG = 30.0
 
 BUILT_IN = {
     "hero": Shot("hero", OrbitCamera(elevation_deg=14.0, fill=0.62), 1920, 1080, "sweep",
