@@ -49,6 +49,9 @@ def write_run(store: ArtifactStore, version: int, worse: float) -> None:
     """Score every shot of the catalogue with one refiner version and append it to the tables."""
     random = np.random.default_rng(version)
     for sku, category in CATEGORIES.items():
+        with store.writing("refined_images", sku, f"v{version}", {}) as pending:
+            for shot in SHOTS:
+                Image.new("RGB", (100, 80), (200, 190, 180)).save(pending.writer.path(f"{shot}.png"))
         with store.writing("sentinel_scores", sku, f"v{version}", {}) as pending:
             tables = []
             for shot in SHOTS:
@@ -60,9 +63,10 @@ def write_run(store: ArtifactStore, version: int, worse: float) -> None:
                         value = None
                     applicable = not (check == "framing" and category == "box")
                     fails = value is not None and (value > limit.fail) == (limit.direction == "max")
-                    crop = random.integers(90, 200, (60, 80, 3), np.uint8) if fails else None
+                    kept = fails and shot != "square"  # others are cut out of the image
+                    crop = random.integers(90, 200, (60, 80, 3), np.uint8) if kept else None
                     measurement = Measurement(check, estimator, region, value if applicable else None, unit, 0.9,
-                                              (10, 10, 90, 70), crop, applicable)
+                                              None if value is None else (30, 20, 70, 60), crop, applicable)
                     if crop is not None:
                         Image.fromarray(crop).save(pending.writer.path(evidence_path(measurement, shot)))
                     scores.append(judged(measurement, limit))
@@ -75,6 +79,10 @@ def write_run(store: ArtifactStore, version: int, worse: float) -> None:
     compact(store, f"run-{version}", datetime(2026, 11, version, 4, tzinfo=UTC))
 
 
+def read_notebook() -> Any:
+    return nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
+
+
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The notebook after a run on three refiner versions, the middle one drifting."""
@@ -82,7 +90,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     store = ArtifactStore(folder / "store")
     for version, worse in ((1, 1.0), (2, 1.5), (3, 1.1)):
         write_run(store, version, worse)
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = read_notebook()
     environment = {**os.environ, "PACKSHOT_STORE": str(folder / "store"), "PYTHONPATH": str(ROOT),
                    "MPLCONFIGDIR": str(folder), "IPYTHONDIR": str(folder / "ipython")}
     client = NotebookClient(notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}})
@@ -97,7 +105,7 @@ def outputs(notebook: Any) -> list[Any]:
 
 
 def test_it_is_committed_without_outputs() -> None:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = read_notebook()
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert len(code) >= 6
