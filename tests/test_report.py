@@ -7,13 +7,13 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -33,8 +33,9 @@ from pipeline.report.types import (
     ReportShot,
     ReportSku,
 )
-from pipeline.sentinel.types import Verdict
-from pipeline.store import ArtifactStore
+from pipeline.scores import ScoreContext, evidence_path, score_rows, write_scores
+from pipeline.sentinel.types import Limit, Measurement, Score, Verdict
+from pipeline.store import ArtifactStore, ArtifactWriter
 
 CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
@@ -199,16 +200,19 @@ def test_sizes_and_regions_in_words() -> None:
 
 # A store as the assets leave it.
 
-SCORE_ROW = {"shot": "hero", "check": "silhouette", "region": "toe", "estimator": "deviation", "value": 4.1,
-             "unit": "px", "limit": 2.0, "direction": "max",
-             "score": 10.0, "verdict": "fail", "reason": "", "coverage": 0.9,
-             "required": True, "selected": True, "bbox": [10, 20, 60, 70], "evidence_path": "evidence/hero/toe.png",
-             "sentence": "The toe is dented by 4.1 px."}
-SCORE_TYPES = pa.schema([pa.field(name, kind) for name, kind in {
-    "shot": pa.string(), "check": pa.string(), "region": pa.string(), "estimator": pa.string(), "value": pa.float64(),
-    "unit": pa.string(), "limit": pa.float64(), "direction": pa.string(), "score": pa.float32(), "verdict": pa.string(),
-    "reason": pa.string(), "coverage": pa.float32(), "required": pa.bool_(), "selected": pa.bool_(),
-    "bbox": pa.list_(pa.int32()), "evidence_path": pa.string(), "sentence": pa.string()}.items()])
+def scored(writer: ArtifactWriter) -> None:
+    """One failing reading with a crop, one of a discarded attempt, one that passed."""
+    toe = Measurement("silhouette", "deviation", "toe", 4.1, "px", 0.9, (10, 20, 60, 70),
+                      np.full((24, 32, 3), 90, np.uint8))
+    framing = Measurement("framing", "margin", "product", 0.1, "fraction", 1.0)
+    failing = Score(toe, Limit(2.0), "fail", 10.0, -2.1, "The toe is dented by 4.1 px.")
+    passing = Score(framing, Limit(0.02, direction="min"), "pass", 88.0, 0.08, "Room on all sides.")
+    context = ScoreContext(sku="shoe", shot="hero", image_sha256="a", category="footwear", data_version="1",
+                           sentinel_version="1", calibration_id="engineering", refiner="none", refiner_version="1",
+                           seed=1, run_id="r", scored_at=datetime(2026, 11, 24, tzinfo=UTC))
+    discarded = score_rows([replace(failing, score=1.0)], replace(context, attempt=1, selected=False))
+    write_scores(pa.concat_tables([score_rows([failing, passing], context), discarded]), writer.path("scores.parquet"))
+    write_picture(writer.path(evidence_path(toe, "hero")), 1)
 
 
 @pytest.fixture
@@ -236,10 +240,7 @@ def shop(tmp_path: Path) -> tuple[ArtifactStore, Catalogue]:
             "preset": "none", "preset_version": 1, "model": "", "seed": 7, "parameters": {"strength": 0.3},
             "digital_source_type": "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCreation"})
     with store.writing("sentinel_scores", "shoe", "1", {}) as pending:
-        rows = [SCORE_ROW, {**SCORE_ROW, "verdict": "pass", "score": 99.0, "selected": False},
-                {**SCORE_ROW, "check": "framing", "verdict": "pass", "score": 88.0, "bbox": None, "evidence_path": ""}]
-        pq.write_table(pa.Table.from_pylist(rows, SCORE_TYPES), pending.writer.path("scores.parquet"))
-        write_picture(pending.writer.path("evidence/hero/toe.png"), 1)
+        scored(pending.writer)
         pending.writer.json("verdicts.json", {"hero": "fail"})
     with store.writing("delivered_images", "shoe", "1", {}) as pending:
         pending.writer.json("manifest.json", {"schema": DELIVERY_SCHEMA, "images": [], "withdrawn": [],

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
-import pyarrow.parquet as pq
 from PIL import Image
 
 from pipeline.catalogue import Catalogue, Product
@@ -23,6 +22,7 @@ from pipeline.report.types import (
     ReportShot,
     ReportSku,
 )
+from pipeline.scores import read_scores
 from pipeline.sentinel.types import Verdict
 from pipeline.store import Artifact, ArtifactStore
 
@@ -154,8 +154,8 @@ def _size(image: ReportImage | None) -> tuple[int, int]:
 def _selected_rows(scored: Artifact | None) -> list[Row]:
     if scored is None or "scores.parquet" not in scored.files:
         return []
-    rows = pq.read_table(scored.path("scores.parquet")).to_pylist()
-    return [row for row in cast("list[Row]", rows) if row["selected"]]
+    rows: list[Row] = read_scores(scored.path("scores.parquet")).to_pylist()
+    return [row for row in rows if row["selected"]]
 
 
 def _score(row: Row, scored: Artifact | None) -> ReportScore:
