@@ -95,3 +95,8 @@ def find_stage(name: str) -> Stage:
     if name not in STAGES:
         raise RenderError("stage_unknown", f"There is no stage {name!r}.", f"Stages: {', '.join(STAGES)}.")
     return STAGES[name]
+
+
+def stage_hash(name: str) -> str:
+    """Hash of everything that defines the stage; part of what passes depend on. Raises RenderError."""
+    return find_stage(name).sha256
