@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +30,20 @@ LABEL = Region("tongue", "label", "upper", polygon=((0.40, 0.20), (0.62, 0.20), 
 LOGO = Region("side", "logo", "upper", polygon=((0.68, 0.42), (0.84, 0.42), (0.84, 0.66), (0.68, 0.66)))
 SEAM = Region("quarter", "stitching", "upper", path=((0.12, 0.3), (0.3, 0.7)), rows=2, width=0.03)
 REGIONS = (LABEL, LOGO, SEAM)
+
+
+class Nuisance(TypedDict, total=False):
+    """What may differ in a faithful image; see :meth:`Scene.observed`."""
+
+    exposure: float
+    jpeg: int
+    noise: float
+    blur: float
+
+
+NUISANCES: tuple[Nuisance, ...] = (
+    {}, {"exposure": 0.25}, {"jpeg": 92}, {"noise": 1.0}, {"blur": 0.4},
+    {"exposure": 0.2, "jpeg": 92, "noise": 1.0, "blur": 0.4})
 
 
 @dataclass(frozen=True)
@@ -59,8 +75,6 @@ class Scene:
 
 
 def jpeg_coded(image: U8, quality: int) -> U8:
-    from io import BytesIO
-
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling=0)
     return np.asarray(Image.open(buffer).convert("RGB"))

@@ -29,6 +29,7 @@ _SPACING = 2.0         # px between profiles
 _MOST_PROFILES = 3000  # above it the spacing grows
 _SHORTEST = 24.0       # px; a shorter closed contour is a speck
 _LOWEST_CONTRAST = 16.0 / 255.0  # rgb distance of product and background; below it JPEG noise moves the edge
+_FULL_CONTRAST = 64.0 / 255.0    # above it an edge cannot be read better
 _SIDE = slice(2, 8)    # samples 1..4 px away from an edge that speak for its side
 _TRUE_EDGE = 3         # samples; where even the faithful picture reads further off, its edge is hidden
 _JUMP = 4              # samples the path may move from one profile to the next
@@ -59,6 +60,7 @@ class Deviation:
     signed_px: F64     # (n,) positive outward; NaN where unreadable
     measurable: Bools  # (n,) where the expected picture shows an edge at all
     usable: Bools      # (n,) measurable, and the image shows an edge too
+    weight: F64        # (n,) trust, 1 / variance up to a factor: noise moves a faint edge further
 
 
 def contour_profiles(expected: Expected) -> Profiles | None:
@@ -111,10 +113,13 @@ def contour_deviation(expected: Expected, observed: U8, profiles: Profiles) -> D
         return path, *_sub_pixel(picture, path)
 
     wanted_path, wanted_edge, wanted_contrast = read(wanted, clear)
-    measurable = clear & (wanted_contrast >= _LOWEST_CONTRAST) & (np.abs(wanted_path - middle) <= _TRUE_EDGE)
+    _, contrast_at_edge = _sub_pixel(wanted, np.full(len(wanted), middle))
+    faintest = np.minimum(wanted_contrast, contrast_at_edge)
+    measurable = clear & (faintest >= _LOWEST_CONTRAST) & (np.abs(wanted_path - middle) <= _TRUE_EDGE)
     _, edge, contrast = read(seen, measurable)
     usable = measurable & (contrast >= 0.5 * _LOWEST_CONTRAST)
-    return Deviation(profiles, np.where(usable, edge - wanted_edge, np.nan), measurable, usable)
+    weight = np.minimum(np.minimum(faintest, contrast), _FULL_CONTRAST) ** 2
+    return Deviation(profiles, np.where(usable, edge - wanted_edge, np.nan), measurable, usable, weight)
 
 
 def joint_path(cost: F64) -> NDArray[np.intp]:

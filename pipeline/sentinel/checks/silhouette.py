@@ -78,7 +78,7 @@ def _measured(expected: Expected, observed: U8, deviation: Deviation, smooth: F6
 
 
 def _smoothed(deviation: Deviation) -> F64:
-    """(n,) median of 3, then a mean over 5 profiles, per contour; unreadable profiles lend no weight."""
+    """(n,) median of 5, then a mean over 5 profiles, per contour; unreadable profiles lend no weight."""
     result = np.full(deviation.signed_px.shape, np.nan)
     for number, closed in enumerate(deviation.profiles.closed):
         part = deviation.profiles.contour == number
@@ -88,10 +88,10 @@ def _smoothed(deviation: Deviation) -> F64:
         if not known.any():
             continue
         filled = np.interp(np.arange(len(values)), np.flatnonzero(known), values[known])
-        calm = median_filter(filled, 3, mode=mode)
+        calm = median_filter(filled, 5, mode=mode)
         kernel = np.array([0.5, 1.0, 1.0, 1.0, 0.5])
-        weight = convolve1d(known.astype(np.float64), kernel, mode=mode)
-        mean = convolve1d(np.where(known, calm, 0.0), kernel, mode=mode) / np.maximum(weight, 1e-9)
+        trust = np.where(known, deviation.weight[part], 0.0)
+        mean = convolve1d(trust * calm, kernel, mode=mode) / np.maximum(convolve1d(trust, kernel, mode=mode), 1e-9)
         result[part] = np.where(known, mean, np.nan)
     return result
 
