@@ -1,0 +1,138 @@
+"""A padded tongue: it fills the throat under the eyestays and rises out of it. Millimetres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import RegularGridInterpolator
+
+from examples.generate.grids import arc_lengths
+from examples.generate.last import Last, ring_of
+
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TongueShape:
+    """How the tongue lies and how far it rises."""
+
+    top_along: float = 0.545                   # where it leaves the throat
+    under_mm: float = 11.0                     # reach under the eyestays
+    sunk_mm: float = 7.2                       # of its middle surface below the last's
+    rise_mm: float = 39.0                      # length beyond the throat
+    lean_from_deg: float = 148.0               # direction of rising at the throat, from +X towards +Y
+    lean_to_deg: float = 112.0                 # and at its end
+    corner_mm: float = 11.0                    # radius of its corners
+    throat_pad_mm: float = 1.5                 # half thickness
+    end_pad_mm: float = 4.2
+
+
+@dataclass(frozen=True)
+class Tongue:
+    """Front and back of the tongue; both grids (S, T, 3) share their border."""
+
+    front: F64
+    back: F64
+    flat: F64                                  # (S, T, 2) chart: x towards the lateral side, y downwards
+
+    def on_front(self, x: F64, y: F64) -> F64:
+        """(…, 3) points of the front: ``x`` mm towards the lateral side of its middle, ``y`` mm below its end."""
+        middle = self.front.shape[1] // 2
+        down = self.flat[:, middle, 1]
+        row = np.interp(y, down[::-1], np.arange(len(down))[::-1])
+        level = np.clip(np.round(row).astype(int), 0, len(down) - 1)
+        columns = np.arange(self.front.shape[1], dtype=float)
+        column = np.empty(np.shape(x))
+        for at in np.ndindex(np.shape(x)):
+            line = self.flat[level[at], :, 0] - self.flat[level[at], middle, 0]
+            order = np.argsort(line)
+            column[at] = np.interp(x[at], line[order], columns[order])
+        axes = (np.arange(self.front.shape[0], dtype=float), columns)
+        found: F64 = RegularGridInterpolator(axes, self.front, method="cubic")(np.stack([row, column], axis=-1))
+        return found
+
+
+def tongue(last: Last, shape: TongueShape, columns: int = 29) -> Tongue:
+    """Sections across the throat from its base upwards, carried on along an arc."""
+    along = np.linspace(1.0, shape.top_along, 34)
+    borders, leaving = [], []
+    for side in ("lateral", "medial"):
+        ring = ring_of("lateral" if side == "lateral" else "medial", along)
+        edge = last.point(ring, np.ones_like(ring))
+        normal = last.normal(ring, np.ones_like(ring))
+        down = last.point(ring, np.full_like(ring, 0.95)) - edge
+        down /= np.linalg.norm(down, axis=1, keepdims=True)
+        borders.append(edge + shape.under_mm * down - shape.sunk_mm * normal)
+        leaving.append(down)
+    t = (1 - np.cos(np.linspace(0, np.pi, columns)))[None, :, None] / 2
+    width = np.linalg.norm(borders[1] - borders[0], axis=1)[:, None, None]
+    a, d = borders[0][:, None], borders[1][:, None]
+    b, c = a - leaving[0][:, None] * width * 0.40, d - leaving[1][:, None] * width * 0.40
+    laid = (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t**2 * c + t**3 * d
+
+    count = 22
+    part = 1.0 - (1.0 - np.linspace(0, 1, count + 1)[1:]) ** 1.7  # closer rows where the end is rounded
+    angle = np.radians(shape.lean_from_deg + (shape.lean_to_deg - shape.lean_from_deg) * part)
+    step = np.diff(np.concatenate([[0.0], part])) * shape.rise_mm
+    path = np.cumsum(np.stack([np.cos(angle) * step, np.sin(angle) * step], axis=1), axis=0)
+    final = laid[-1]
+    centre = final[columns // 2]
+    risen = []
+    for k in range(count):
+        turn = angle[k] - np.radians(shape.lean_from_deg)
+        offset = final - centre
+        cosine, sine = np.cos(turn), np.sin(turn)
+        turned = np.stack([cosine * offset[:, 0] - sine * offset[:, 1], sine * offset[:, 0] + cosine * offset[:, 1],
+                           offset[:, 2]], axis=1)
+        # Round corners, and a section that opens out as it rises.
+        into = max(0.0, shape.corner_mm - (1.0 - part[k]) * shape.rise_mm)
+        cut_off = shape.corner_mm - np.sqrt(shape.corner_mm**2 - into**2)
+        narrow = 1.0 - cut_off / (np.ptp(final[:, 2]) / 2)
+        flatten = 1.0 - 0.3 * part[k]
+        spine = np.array([path[k, 0], path[k, 1], 0.0])
+        risen.append(centre + spine + turned * (flatten, flatten, narrow))
+    middle = np.concatenate([laid, np.stack(risen)])
+
+    rows = middle.shape[0]
+    around = np.gradient(middle, axis=1)
+    upward = np.gradient(middle, axis=0)
+    upward[0, :] = upward[1, :]
+    normal = np.cross(around, upward)
+    normal /= np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-9)
+    if normal[rows // 2, columns // 2, 1] < 0:
+        normal = -normal
+    along_part = np.concatenate([np.zeros(len(along)), part])
+    rest = np.concatenate([np.linspace(0, 0.25, len(along)), 0.25 + 0.75 * np.minimum(part * 1.6, 1.0)])
+    pad = shape.throat_pad_mm + (shape.end_pad_mm - shape.throat_pad_mm) * rest
+    left = np.clip((1 - along_part) * shape.rise_mm / shape.end_pad_mm, 0, 1)
+    pad = pad * np.sqrt(np.clip(1 - (1 - left) ** 2, 0, 1))
+    # Cosine spacing puts columns where a circular rim needs them.
+    rim = np.minimum(np.linspace(0, np.pi, columns), np.linspace(np.pi, 0, columns))
+    profile = np.minimum(np.sin(np.minimum(rim * 1.6, np.pi / 2)), 1.0)
+    lift = (pad[:, None] * profile[None])[..., None] * normal
+    front, back = middle + lift, middle - lift
+    across = arc_lengths(front, 1)
+    across = across - across[:, -1:] / 2
+    lengths = arc_lengths(front, 0)[:, columns // 2]
+    flat = np.stack([-across, np.broadcast_to((lengths[-1] - lengths)[:, None], across.shape)], axis=-1)
+    flat[..., 0] -= flat[..., 0].min()
+    return Tongue(front, back, flat)
+
+
+def patch(on: Tongue, width: float, height: float, below_top: float, thickness: float) -> tuple[F64, F64]:
+    """A sewn label on the tongue's front: (R, C, 3) points with a folded-down rim, and (R, C, 2) chart mm."""
+    x = np.concatenate([[-width / 2, -width / 2], np.linspace(-width / 2 + 0.5, width / 2 - 0.5, 19), [width / 2] * 2])
+    y = np.concatenate([[0.0, 0.0], np.linspace(0.5, height - 0.5, 13), [height] * 2])
+    lift_x = np.concatenate([[-0.4, 0.7], np.ones(19), [0.7, -0.4]])
+    lift_y = np.concatenate([[-0.4, 0.7], np.ones(13), [0.7, -0.4]])
+    grid_y, grid_x = np.meshgrid(y, x, indexing="ij")
+    lift = np.minimum(lift_y[:, None], lift_x[None]) * thickness
+    here = on.on_front(grid_x, grid_y + below_top)
+    right = on.on_front(grid_x + 0.5, grid_y + below_top) - on.on_front(grid_x - 0.5, grid_y + below_top)
+    down = on.on_front(grid_x, grid_y + below_top + 0.5) - on.on_front(grid_x, grid_y + below_top - 0.5)
+    normal = np.cross(down, right)
+    normal /= np.linalg.norm(normal, axis=2, keepdims=True)
+    flat = np.stack([grid_x + width / 2, grid_y], axis=-1)
+    return here + lift[..., None] * normal, np.clip(flat, 0.15, (width - 0.15, height - 0.15))
