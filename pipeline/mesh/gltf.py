@@ -21,7 +21,7 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 _MAX_DEPTH = 200
-_MAX_NODES = 200_000  # instances, after the graph is unrolled
+_MAX_NODES = 50_000  # instances, after the graph is unrolled
 
 
 @loader(".gltf", ".glb")

@@ -42,6 +42,8 @@ def _material(document: Document, entry: Json, index: int, warnings: list[str]) 
     if "metallic_roughness" in textures:  # with a texture, the specification's default of 1 is meant
         metallic = 1.0 if metallic is None else metallic
         roughness = 1.0 if roughness is None else roughness
+    elif metallic is None and roughness is not None:
+        metallic = 1.0  # exporters leave out values that equal the default; a bare material is one they know nothing of
     strength = _number(_object(extensions, "KHR_materials_emissive_strength").get("emissiveStrength"), 1.0)
     emissive = _numbers(entry.get("emissiveFactor"), 3) or (0.0, 0.0, 0.0)
     sheen = _numbers(_object(extensions, "KHR_materials_sheen").get("sheenColorFactor"), 3)

@@ -61,7 +61,7 @@ def ingest(folder: Path, mesh_file: str, *, files: Sequence[str], manifest: Mani
         table, owner = _material_table(raw, parts, mesh_file)
         from_file = [bindings.file_textures(material, resolver, exchange, put_texture,
                                             loose=raw.format in _FOREIGN_PATHS) for material in table]
-    unit = units.choose_units(_longest(parts), raw.format, raw.metres_per_unit, manifest.units)
+    unit = units.choose_units(_longest(parts), raw.format, raw.metres_per_unit, manifest.units, category)
     up, up_source = _up(raw, manifest)
     parts, cameras = place(parts, raw.cameras, unit.metres, units.up_rotation(up))
     warnings = list(raw.warnings)

@@ -17,7 +17,8 @@ from pipeline.mesh.child import ERROR
 from pipeline.mesh.limits import IngestLimits
 from pipeline.mesh.raw import RECORD, RawMesh, read_raw
 
-_MEMORY_SIGNS = ("MemoryError", "bad_alloc", "Cannot allocate memory", "failed to map segment")
+_MEMORY_SIGNS = ("MemoryError", "bad_alloc", "Cannot allocate memory", "failed to map segment",
+                 "Memory allocation still failed")
 
 
 def load_in_child(folder: Path, mesh_file: str, files: Sequence[str], limits: IngestLimits, exchange: Path) -> RawMesh:

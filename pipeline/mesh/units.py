@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,10 @@ LIKELY_M = (0.005, 5.0)         # narrower: a chair in metres must not become on
 GUESS_ORDER = {"stl": ("mm", "m", "cm", "in"), "obj": ("m", "cm", "mm", "in")}
 # STL is +Z up by the convention of CAD, slicers and Blender's exporter; everything else is +Y.
 DEFAULT_UP = {"stl": "+z"}
+# Longest extent of a usual product, metres. Decides between units where it can, and flags a stated size that is odd.
+TYPICAL_M = {"footwear": 0.3, "mug": 0.12, "bottle": 0.25, "box": 0.3, "furniture": 1.0, "sport": 0.5,
+             "appliance": 0.35, "bag": 0.4, "toy": 0.2}
+_NEAR_TYPICAL = 4.0
 # What a file that states its unit was probably meant in, where its size is absurd.
 _MISREAD = (0.01, 0.001, 0.0254, 100.0, 1000.0)
 
@@ -29,12 +34,20 @@ class UnitChoice:
     warning: str | None = None
 
 
-def choose_units(longest: float, file_format: str, from_file: float | None, manifest: str | None) -> UnitChoice:
-    """Decide the unit of numbers whose longest extent is ``longest``."""
+def choose_units(longest: float, file_format: str, from_file: float | None, manifest: str | None,
+                 category: str = "product") -> UnitChoice:
+    """Decide the unit of numbers whose longest extent is ``longest``.
+
+    The file's own unit, else the manifest's, else the one that comes nearest to the category's usual
+    size (within a factor of four), else the first of the format's order that gives a likely size.
+    """
     if from_file is not None:
         size = longest * from_file
         if PLAUSIBLE_M[0] <= size <= PLAUSIBLE_M[1]:
-            return UnitChoice(from_file, "m" if from_file == 1.0 else f"{from_file:g} m", "file")
+            usual = TYPICAL_M.get(category, size)
+            odd = not usual / 8 <= size <= usual * 8
+            return UnitChoice(from_file, "m" if from_file == 1.0 else f"{from_file:g} m", "file",
+                              f"{_size(size)} is an unusual size for the category {category}" if odd else None)
         for factor in _MISREAD:
             if PLAUSIBLE_M[0] <= size * factor <= PLAUSIBLE_M[1]:
                 return UnitChoice(from_file * factor, f"{from_file * factor:g} m", "guess",
@@ -46,13 +59,21 @@ def choose_units(longest: float, file_format: str, from_file: float | None, mani
         return UnitChoice(METRES[manifest], manifest, "manifest",
                           None if plausible else f"in {manifest} the model is {_size(size)} long: check `units:`")
     order = GUESS_ORDER.get(file_format, ("m", "cm", "mm", "in"))
+    if category in TYPICAL_M and longest > 0:
+        nearest = min(order, key=lambda name: abs(math.log(longest * METRES[name] / TYPICAL_M[category])))
+        if abs(math.log(longest * METRES[nearest] / TYPICAL_M[category])) <= math.log(_NEAR_TYPICAL):
+            return _guessed(nearest, longest, file_format)
     for low, high in (LIKELY_M, PLAUSIBLE_M):
         for name in order:
             size = longest * METRES[name]
             if low <= size <= high:
-                return UnitChoice(METRES[name], name, "guess", f"{file_format.upper()} has no units: read as {name}, "
-                                  f"which makes the product {_size(size)} long; `units:` in product.yaml corrects it")
+                return _guessed(name, longest, file_format)
     return UnitChoice(METRES[order[0]], order[0], "guess", "no unit makes the size of the model plausible")
+
+
+def _guessed(name: str, longest: float, file_format: str) -> UnitChoice:
+    return UnitChoice(METRES[name], name, "guess", f"{file_format.upper()} has no units: read as {name}, which makes "
+                      f"the product {_size(longest * METRES[name])} long; `units:` in product.yaml corrects it")
 
 
 def up_rotation(up: str) -> F64:

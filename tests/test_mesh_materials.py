@@ -1,0 +1,49 @@
+"""Guesses from words, only where the file is silent, and the manifest over both."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.catalogue import MaterialOverride
+from pipeline.mesh.materials import KINDS, complete, guess_kind
+from pipeline.mesh.raw import RawMaterial
+
+
+@pytest.mark.parametrize(("name", "description", "category", "kind"), [
+    ("Leather_Upper", "shoe", "footwear", "leather"), ("rubberSole01", "leather shoe", "footwear", "rubber"),
+    ("MAT_knit", "", "product", "knit"), ("Material.001", "brown leather oxford", "footwear", "leather"),
+    ("Material.001", "steel water bottle", "bottle", "steel"), ("Material.001", "mug", "mug", "ceramic"),
+    ("Material.001", "wicker chair", "furniture", "wicker"), ("Material.001", "thing", "product", None),
+    ("chromeEyelets", "canvas sneaker", "footwear", "steel"),
+])
+def test_kinds(name: str, description: str, category: str, kind: str | None) -> None:
+    assert guess_kind(name, description, category) == kind
+
+
+def test_only_silent_fields_are_guessed() -> None:
+    material = complete(RawMaterial("leather", roughness=0.9), "shoe", "footwear", [])
+    assert (material.kind, material.kind_source, material.roughness) == ("leather", "guess", 0.9)
+    assert "roughness" not in material.guessed
+    assert "relief_mm" in material.guessed
+    assert material.relief_mm == KINDS["leather"].relief_mm
+    silent = complete(RawMaterial("chrome"), "shoe", "footwear", [])
+    assert (silent.metallic, "metallic" in silent.guessed) == (1.0, True)
+
+
+def test_the_manifest_wins() -> None:
+    overrides = [MaterialOverride(kind="rubber", roughness=0.33), MaterialOverride(base_color=(0.1, 0.2, 0.3))]
+    material = complete(RawMaterial("leather", base_color=(1, 1, 1, 0.5)), "shoe", "footwear", overrides)
+    assert (material.kind, material.kind_source, material.roughness) == ("rubber", "manifest", 0.33)
+    assert material.base_color == (0.1, 0.2, 0.3, 0.5)
+    assert material.relief_mm == KINDS["rubber"].relief_mm
+    assert "roughness" not in material.guessed
+
+
+def test_nothing_known_stays_unknown() -> None:
+    material = complete(RawMaterial("Material.001"), "thing", "product", [])
+    assert (material.kind, material.kind_source, material.guessed) == ("unknown", "default", ())
+
+
+def test_every_kind_answers_to_its_own_name() -> None:
+    for kind in KINDS:
+        assert guess_kind(kind, "", "product") == kind
