@@ -146,10 +146,10 @@ def _sku_view(sku: ReportSku, embed: bool) -> SkuView:
 
 
 def _shot_view(sku: ReportSku, shot: ReportShot, embed: bool) -> ShotView:
-    after = opened(shot.after) if embed else None
-    before = opened(shot.before) if embed else None
+    after, before = (opened(image) if embed else None for image in (shot.after, shot.before))
+    large_after, large_before = (fitted(picture, VIEWER) if picture else None for picture in (after, before))
     link_after, link_before = (image.link if image else "" for image in (shot.after, shot.before))
-    thumbnail = data_uri(fitted(after, THUMBNAIL), 78) if after else link_after
+    thumbnail = data_uri(fitted(large_after, THUMBNAIL), 78) if large_after else link_after
     ordered = sorted(shot.scores, key=lambda s: (RANK[s.verdict], s.score if s.score is not None else -1.0,
                                                  s.check, s.region))
     checks: list[CheckView] = []
@@ -174,8 +174,8 @@ def _shot_view(sku: ReportSku, shot: ReportShot, embed: bool) -> ShotView:
     words = (sku.sku, sku.name, sku.category, shot.name, *(check.title for check in groups[0]))
     return ShotView(
         shot, status_of(shot), " ".join(sorted(statuses)), thumbnail,
-        data_uri(fitted(before, VIEWER), VIEWER_QUALITY) if before else link_before,
-        data_uri(fitted(after, VIEWER), VIEWER_QUALITY) if after else link_after,
+        data_uri(large_before, VIEWER_QUALITY) if large_before else link_before,
+        data_uri(large_after, VIEWER_QUALITY) if large_after else link_after,
         link_after, groups[0], groups[1], groups[2], " ".join(words).lower())
 
 
