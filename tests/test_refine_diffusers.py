@@ -75,8 +75,10 @@ def test_changing_the_depth_pass_changes_the_image(pipeline_folder: Path, drives
 def test_each_controlnet_follows_its_own_pass(pipeline_folder: Path, refiner: Refiner) -> None:
     turned = replace(PASSES, normal=PASSES.normal[..., ::-1].copy())
     assert changed(refined(refiner, PASSES), refined(refiner, turned)) > 0.1
-    by_depth = make_refiner(settings_for(pipeline_folder, "depth"))
+    muted = [{"drive": "depth"}, {"drive": "normal", "scale": 0.0}]
+    by_depth = make_refiner(settings_for(pipeline_folder, controlnets=muted))
     np.testing.assert_array_equal(refined(by_depth, PASSES), refined(by_depth, turned))
+    assert changed(refined(by_depth, PASSES), refined(by_depth, sphere_passes(64, depth_offset=0.1))) > 0.1
 
 
 def test_images_come_back_in_order_at_the_size_of_their_passes(
