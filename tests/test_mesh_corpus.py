@@ -69,7 +69,7 @@ def test_the_shoe_has_the_same_uvs(shoes: dict[str, Ingested]) -> None:
 def _farthest(one: Mesh, other: Mesh) -> float:
     """Largest distance of a vertex to the other's nearest, in position (share of the diagonal) and uv at once."""
     points = [np.concatenate([mesh.positions / other.diagonal, mesh.uv_sets[0]], axis=1) for mesh in (one, other)]
-    return float(cKDTree(points[1]).query(points[0])[0].max())
+    return float(np.max(cKDTree(points[1]).query(points[0])[0]))
 
 
 def test_the_shoe_keeps_its_cameras(shoes: dict[str, Ingested]) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.mesh.affine import transform_part
 from pipeline.mesh.gate import agree_on_winding
-from pipeline.mesh.normals import crease_normals, flat_normals
+from pipeline.mesh.normals import crease_normals, cross, flat_normals
 from pipeline.mesh.raw import RawPart
 from pipeline.mesh.types import EmbeddedCamera
 from pipeline.mesh.weld import unique_rows, uv_charts
@@ -100,7 +100,7 @@ def _with_normals(part: RawPart, warnings: list[str]) -> RawPart:
 def _shared_normals(part: RawPart) -> F64:
     """(V, 3) unit, area-weighted over the faces that share each vertex."""
     a, b, c = (part.positions[part.triangles[:, k]] for k in range(3))
-    area = np.repeat(np.cross(b - a, c - a), 3, axis=0)
+    area = np.repeat(cross(b - a, c - a), 3, axis=0)
     owner = part.triangles.reshape(-1)
     sums = np.stack([np.bincount(owner, area[:, k], len(part.positions)) for k in range(3)], axis=1)
     length = np.linalg.norm(sums, axis=1, keepdims=True)

@@ -14,10 +14,21 @@ CREASE_DEG = 40.0  # a sharper edge between two faces stays sharp; printed and s
 
 def face_areas(positions: F64, triangles: I64) -> tuple[F64, F64]:
     """(T, 3) unit face normals, zero where degenerate, and (T,) areas."""
-    a, b, c = (positions[triangles[:, k]] for k in range(3))
-    cross = np.cross(b - a, c - a)
-    length = np.linalg.norm(cross, axis=1)
-    return cross / np.where(length > 0, length, 1.0)[:, None], length / 2
+    a = positions[triangles[:, 0]]
+    normal = cross(positions[triangles[:, 1]] - a, positions[triangles[:, 2]] - a)
+    length = np.sqrt(np.einsum("tk,tk->t", normal, normal))
+    return normal / np.where(length > 0, length, 1.0)[:, None], length / 2
+
+
+def cross(a: F64, b: F64) -> F64:
+    """Cross product of (…, 3) arrays, several times faster than numpy's general one."""
+    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
+    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
+    product = np.empty(a.shape)
+    product[..., 0] = ay * bz - az * by
+    product[..., 1] = az * bx - ax * bz
+    product[..., 2] = ax * by - ay * bx
+    return product
 
 
 def crease_normals(positions: F64, triangles: I64, crease_deg: float = CREASE_DEG) -> F64:
@@ -68,14 +79,15 @@ def _corner_angles(positions: F64, triangles: I64) -> F64:
     corners = positions[triangles]
     out = np.roll(corners, -1, axis=1) - corners
     back = np.roll(corners, 1, axis=1) - corners
-    return np.asarray(np.arctan2(np.linalg.norm(np.cross(out, back), axis=2), np.einsum("tck,tck->tc", out, back)))
+    sine = cross(out, back)
+    return np.asarray(np.arctan2(np.sqrt(np.einsum("tck,tck->tc", sine, sine)), np.einsum("tck,tck->tc", out, back)))
 
 
 def signed_volume(positions: F64, triangles: I64) -> float:
     """Volume enclosed by outward-wound triangles; negative where they wind inwards (divergence theorem)."""
     centred = positions - positions.mean(axis=0)
     a, b, c = (centred[triangles[:, k]] for k in range(3))
-    return float(np.einsum("tk,tk->t", a, np.cross(b, c)).sum() / 6)
+    return float(np.einsum("tk,tk->t", a, cross(b, c)).sum() / 6)
 
 
 def is_closed(positions: F64, triangles: I64) -> bool:

@@ -28,23 +28,23 @@ def load_in_child(folder: Path, mesh_file: str, files: Sequence[str], limits: In
                                "limits": asdict(limits)}))
     root = Path(pipeline.__file__).resolve().parent.parent
     environment = {**os.environ, "PYTHONPATH": str(root), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    log = exchange / "child.log"
-    with log.open("wb") as output:
-        child = subprocess.Popen([sys.executable, "-m", "pipeline.mesh.child", str(job)], stdin=subprocess.DEVNULL,
-                                 stdout=output, stderr=output, cwd=exchange, env=environment, start_new_session=True)
-        try:
-            code = child.wait(limits.timeout_s)
-        except subprocess.TimeoutExpired as error:
-            raise IngestError("loader_timeout", f"{mesh_file} was not read within {limits.timeout_s:g} s.",
-                              "Reduce the model, or raise the time limit.") from error
-        finally:
-            if child.poll() is None:
-                os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
+    child = subprocess.Popen([sys.executable, "-m", "pipeline.mesh.child", str(job)], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=exchange, env=environment,
+                             start_new_session=True)
+    try:
+        # Not wait(): with a time limit it polls every 50 ms, the end of a pipe is seen at once.
+        log, _ = child.communicate(timeout=limits.timeout_s)
+    except subprocess.TimeoutExpired as error:
+        raise IngestError("loader_timeout", f"{mesh_file} was not read within {limits.timeout_s:g} s.",
+                          "Reduce the model, or raise the time limit.") from error
+    finally:
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.communicate()
     if (exchange / ERROR).is_file():
         raise IngestError(**json.loads((exchange / ERROR).read_text()))
-    if code != 0 or not (exchange / RECORD).is_file():
-        raise _crash(mesh_file, code, log.read_text(errors="replace")[-4000:], limits)
+    if child.returncode != 0 or not (exchange / RECORD).is_file():
+        raise _crash(mesh_file, child.returncode, log.decode(errors="replace")[-4000:], limits)
     return read_raw(exchange)
 
 

@@ -46,15 +46,17 @@ def uv_charts(positions: NDArray[Any], uv: NDArray[Any] | None, triangles: I64, 
               ) -> NDArray[np.uint32]:
     """(T,) connected uv island of each triangle, numbered by first appearance; all 0 without uv.
 
-    Two triangles are connected when they share a vertex of the same position, uv and material.
+    Two triangles are connected when they share a place of the same position, uv and material. A
+    vertex must belong to one material only.
     """
     if uv is None:
         return np.zeros(len(triangles), np.uint32)
-    corners = triangles.reshape(-1)
-    material = np.repeat(triangle_material, 3).astype(np.float32)
-    _, vertex = unique_rows([positions[corners], uv[corners], material])
-    ring = vertex.reshape(-1, 3)
-    labels = components(int(vertex.max()) + 1, ring[:, :2].reshape(-1), ring[:, 1:].reshape(-1))[ring[:, 0]]
+    material = np.zeros(len(positions), np.float32)
+    for corner in range(3):
+        material[triangles[:, corner]] = triangle_material
+    _, place = unique_rows([positions, uv, material])
+    ring = place[triangles]
+    labels = components(int(place.max()) + 1, ring[:, :2].reshape(-1), ring[:, 1:].reshape(-1))[ring[:, 0]]
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     rank = np.empty(len(first), np.uint32)
     rank[np.argsort(first)] = np.arange(len(first), dtype=np.uint32)
