@@ -90,11 +90,14 @@ def sample_lights(stage: Stage, heading: Heading) -> Lights:
     for box in stage.softboxes:
         frame = box_frame(box, heading)
         u, v = _stratified(box.samples)
-        longitude, latitude = (2 * u - 1) * frame.half[0], (2 * v - 1) * frame.half[1]
+        longitude = (2 * u - 1) * frame.half[0]
+        # A box that stands on the floor is mirrored down to it, but lights from above the horizon only.
+        lowest = max(-frame.half[1], HORIZON - math.radians(box.elevation_deg))
+        latitude = lowest + v * (frame.half[1] - lowest)
         directions.append(np.cos(latitude)[:, None] * (np.cos(longitude)[:, None] * frame.axis
                                                        + np.sin(longitude)[:, None] * frame.right)
                           + np.sin(latitude)[:, None] * frame.up)
-        solid = 4.0 * frame.half[0] * frame.half[1] / box.samples * np.cos(latitude) / math.pi
+        solid = 2.0 * frame.half[0] * (frame.half[1] - lowest) / box.samples * np.cos(latitude) / math.pi
         colors.append(solid[:, None] * frame.radiance)
     u, v = _stratified(stage.dome_samples)
     height = HORIZON + (1.0 - HORIZON) * u
@@ -102,11 +105,18 @@ def sample_lights(stage: Stage, heading: Heading) -> Lights:
     angle = 2 * math.pi * v
     directions.append((ring * np.cos(angle))[:, None] * heading.front + (ring * np.sin(angle))[:, None] * heading.right
                       + height[:, None] * np.array([0.0, 1.0, 0.0]))
+    behind = (0.5 - 0.5 * np.cos(angle))[:, None]
+    horizon = np.asarray(stage.dome_horizon) * (1 - behind) + np.asarray(stage.dome_back) * behind
     share = height[:, None]
-    colors.append((np.asarray(stage.dome_horizon) * (1 - share) + np.asarray(stage.dome_zenith) * share)
-                  * (2.0 / stage.dome_samples))
+    colors.append((horizon * (1 - share) + np.asarray(stage.dome_zenith) * share) * (2.0 / stage.dome_samples))
     first_dome = sum(box.samples for box in stage.softboxes)
     return Lights(np.concatenate(directions), np.concatenate(colors), stage.key.samples, first_dome)
+
+
+def light_spacing(stage: Stage) -> tuple[float, float]:
+    """Radians between neighbouring light directions: of the key, and of the dome for all others."""
+    key = math.radians(stage.key.width_deg) * math.radians(stage.key.height_deg) / stage.key.samples
+    return 0.75 * math.sqrt(key), 0.75 * math.sqrt(2 * math.pi / stage.dome_samples)
 
 
 def _stratified(count: int) -> tuple[F64, F64]:

@@ -20,7 +20,7 @@ from pipeline.errors import RenderError
 from pipeline.mesh.types import Mesh
 from pipeline.render.camera import Target, solve_camera
 from pipeline.render.context import build_program, open_context, set_uniforms
-from pipeline.render.environment import Heading, Lights, box_frame, sample_lights
+from pipeline.render.environment import Heading, Lights, box_frame, light_spacing, sample_lights
 from pipeline.render.framing import region_target
 from pipeline.render.geometry import CHART_ROW, MeshBuffers, Programs
 from pipeline.render.passes import Frame, Scene, Tile, assemble, scene_of, tiles_of
@@ -152,7 +152,7 @@ class Renderer:
         floor = self._program("fullscreen.vert", "floor.frag")
         blur = self._program("fullscreen.vert", "floor_blur.frag")
         for program in (floor, blur):
-            set_uniforms(program, _floor_uniforms(scene))
+            set_uniforms(program, _floor_uniforms(scene) | {"spacing": light_spacing(stage)})
         self._use_lights(floor, stage, heading, lights, atlas, scene)
         self._lighting = _Lighting(key, lights, atlas, light_floor(self.context, atlas, floor, blur))
         return self._lighting
@@ -258,7 +258,7 @@ class Renderer:
         flip = np.diag([1.0, -1.0, 1.0, 1.0])
         set_uniforms(program, _floor_uniforms(view.scene) | _light_uniforms(stage, heading, view.lighting.lights) | {
             "unproject": np.linalg.inv(flip @ camera.projection @ camera.view),
-            "frame_size": (frame.width, frame.height), "floor_ratio": 0,
+            "frame_size": (frame.width, frame.height), "floor_share": 0,
             "stage_front": tuple(heading.front), "stage_right": tuple(heading.right),
             "shadow_strength": stage.shadow_strength,
         })
@@ -296,7 +296,8 @@ def _light_uniforms(stage: Stage, heading: Heading, lights: Lights) -> dict[str,
         "box_count": len(frames), "box_axis": [tuple(frame.axis) for frame in frames],
         "box_right": [tuple(frame.right) for frame in frames], "box_up": [tuple(frame.up) for frame in frames],
         "box_half": [frame.half for frame in frames], "box_radiance": [tuple(frame.radiance) for frame in frames],
-        "dome_zenith": stage.dome_zenith, "dome_horizon": stage.dome_horizon, "floor_albedo": stage.floor_albedo,
+        "dome_zenith": stage.dome_zenith, "dome_horizon": stage.dome_horizon,
+        "dome_back": stage.dome_back, "stage_front": tuple(heading.front), "floor_albedo": stage.floor_albedo,
         "floor_light": tuple(lights.irradiance(_UP)), "wall_light": tuple(lights.irradiance(heading.front)),
         "key_floor": tuple(key.irradiance(_UP)), "key_wall": tuple(key.irradiance(heading.front)),
         "key_direction": tuple(frames[0].axis),

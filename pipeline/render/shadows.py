@@ -105,16 +105,15 @@ def light_floor(context: moderngl.Context, atlas: ShadowAtlas, floor: moderngl.P
         texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
         texture.repeat_x = texture.repeat_y = False
     context.enable_only(moderngl.NOTHING)
-    raw = context.sampler(texture=atlas.texture, filter=(moderngl.NEAREST, moderngl.NEAREST), repeat_x=False,
-                          repeat_y=False)
+    # Distances are read here, not comparisons.
     atlas.texture.compare_func = ""
-    raw.use(0)
+    atlas.texture.filter = (moderngl.NEAREST, moderngl.NEAREST)
+    atlas.texture.use(0)
     _fill(context, sharp, floor, {"atlas": 0, "atlas_depth": atlas.depth, "map_size": size})
-    raw.clear(0)
-    raw.release()
     atlas.texture.compare_func = "<="
+    atlas.texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
     sharp.use(0)
-    _fill(context, soft, blur, {"ratio": 0, "map_size": size})
+    _fill(context, soft, blur, {"sharp": 0, "map_size": size})
     sharp.release()
     return soft
 

@@ -39,7 +39,8 @@ class Stage:
     key: Softbox
     others: tuple[Softbox, ...]
     dome_zenith: Rgb                       # radiance of the surroundings straight above
-    dome_horizon: Rgb
+    dome_horizon: Rgb                      # towards the camera
+    dome_back: Rgb                         # behind the product
     dome_samples: int                      # shadow-casting directions; a multiple of 4
     floor_albedo: Rgb
     shadow_strength: float = 1.0           # 1 keeps the floor's shadow as it is, 0 removes it
@@ -65,27 +66,27 @@ class Stage:
 STAGES: Mapping[str, Stage] = {stage.name: stage for stage in (
     Stage(
         name="white", backdrop="white",
-        key=Softbox(-48.0, 46.0, 46.0, 46.0, (0.56, 0.56, 0.56), 20),
-        others=(Softbox(62.0, 32.0, 34.0, 60.0, (0.20, 0.20, 0.20), 8),
-                Softbox(168.0, 52.0, 70.0, 26.0, (0.26, 0.26, 0.26), 8)),
-        dome_zenith=(0.52, 0.52, 0.52), dome_horizon=(0.40, 0.40, 0.40), dome_samples=28,
-        floor_albedo=(0.82, 0.82, 0.82), shadow_strength=0.85, white_backdrop=True,
+        key=Softbox(-48.0, 46.0, 46.0, 46.0, (0.60, 0.60, 0.60), 20),
+        others=(Softbox(66.0, 14.0, 26.0, 96.0, (0.22, 0.22, 0.22), 8),
+                Softbox(168.0, 52.0, 70.0, 26.0, (0.30, 0.30, 0.30), 8)),
+        dome_zenith=(0.64, 0.64, 0.64), dome_horizon=(0.42, 0.42, 0.42), dome_back=(1.0, 1.0, 1.0),
+        dome_samples=28, floor_albedo=(0.85, 0.85, 0.85), shadow_strength=0.85, white_backdrop=True,
     ),
     Stage(
         name="sweep", backdrop="sweep",
-        key=Softbox(-55.0, 44.0, 34.0, 40.0, (0.74, 0.72, 0.69), 24),
-        others=(Softbox(70.0, 28.0, 24.0, 60.0, (0.13, 0.135, 0.14), 8),
-                Softbox(160.0, 48.0, 60.0, 20.0, (0.26, 0.255, 0.25), 8)),
-        dome_zenith=(0.34, 0.34, 0.345), dome_horizon=(0.24, 0.235, 0.23), dome_samples=24,
-        floor_albedo=(0.80, 0.735, 0.665),
+        key=Softbox(-55.0, 44.0, 34.0, 40.0, (0.80, 0.78, 0.755), 24),
+        others=(Softbox(72.0, 12.0, 20.0, 90.0, (0.18, 0.185, 0.19), 8),
+                Softbox(160.0, 50.0, 60.0, 22.0, (0.34, 0.335, 0.33), 8)),
+        dome_zenith=(0.40, 0.40, 0.405), dome_horizon=(0.29, 0.285, 0.28), dome_back=(0.62, 0.585, 0.55),
+        dome_samples=24, floor_albedo=(0.70, 0.625, 0.555),
     ),
     Stage(
         name="lifestyle", backdrop="lifestyle",
-        key=Softbox(-68.0, 36.0, 13.0, 17.0, (1.05, 0.90, 0.70), 24),
-        others=(Softbox(-85.0, 24.0, 50.0, 44.0, (0.20, 0.22, 0.25), 12),
-                Softbox(75.0, 20.0, 40.0, 50.0, (0.10, 0.092, 0.08), 8)),
-        dome_zenith=(0.22, 0.215, 0.21), dome_horizon=(0.20, 0.185, 0.165), dome_samples=20,
-        floor_albedo=(0.40, 0.26, 0.155),
+        key=Softbox(-58.0, 36.0, 9.0, 9.0, (1.20, 1.00, 0.74), 24),
+        others=(Softbox(-92.0, 22.0, 54.0, 70.0, (0.27, 0.29, 0.32), 12),
+                Softbox(78.0, 18.0, 44.0, 70.0, (0.17, 0.155, 0.135), 8)),
+        dome_zenith=(0.30, 0.295, 0.285), dome_horizon=(0.24, 0.225, 0.205), dome_back=(0.40, 0.36, 0.31),
+        dome_samples=20, floor_albedo=(0.38, 0.23, 0.12),
     ),
 )}
 

@@ -16,6 +16,8 @@ uniform vec2 box_half[4];
 uniform vec3 box_radiance[4];
 uniform vec3 dome_zenith;
 uniform vec3 dome_horizon;
+uniform vec3 dome_back;            // the horizon behind the product
+uniform vec3 stage_front;          // horizontal, towards the camera
 uniform vec3 floor_albedo;
 uniform vec3 floor_light;          // what a white floor sends back, unshadowed
 uniform float floor_y;
@@ -45,7 +47,10 @@ vec3 box_light(int i, vec3 d, float sigma) {
 }
 
 vec3 dome_light(vec3 d, float sigma, float floor_share) {
-    vec3 above = mix(dome_horizon, dome_zenith, clamp(d.y, 0.0, 1.0));
+    float flat_size = max(length(d.xz), 1e-4);
+    float behind = 0.5 - 0.5 * dot(d, stage_front) / flat_size;
+    vec3 horizon = mix(dome_horizon, dome_back, behind);
+    vec3 above = mix(horizon, dome_zenith, clamp(d.y, 0.0, 1.0));
     float up = smoothstep(-sigma - 0.02, sigma + 0.02, d.y);
     return mix(floor_albedo * floor_light * floor_share, above, up);
 }

@@ -2,17 +2,17 @@
 #include "floor_map.glsl"
 uniform mat4 unproject;            // ndc (y down) → world
 uniform vec2 frame_size;
-uniform sampler2D floor_ratio;
+uniform sampler2D floor_share;     // light that passes the product: of the key, of all others
 uniform vec3 stage_front;          // horizontal, towards the camera
 uniform vec3 stage_right;
 uniform float product_size;
 uniform float shadow_strength;
 uniform vec3 floor_albedo;
-uniform vec3 floor_light;          // unshadowed
-uniform vec3 wall_light;           // on an upright card facing the camera
+uniform vec3 floor_light;          // what a white floor sends back, unshadowed
+uniform vec3 wall_light;           // the same of an upright card that faces the camera
 uniform vec3 key_direction;
 uniform vec3 key_floor;            // the key's part of floor_light
-uniform vec3 key_wall;
+uniform vec3 key_wall;             // and of wall_light
 layout(location = 0) out vec4 o_plate;
 
 struct Ray { vec3 origin, direction; };
@@ -29,18 +29,34 @@ float to_floor(Ray ray) {
     return ray.direction.y < -1e-4 ? (floor_centre.y - ray.origin.y) / ray.direction.y : -1.0;
 }
 
-// Share of the light that reaches the floor at ``p``; exactly 1 far from the product.
-vec3 floor_shadow(vec3 p) {
-    vec2 s = floor_coordinate(p);
-    float edge = max(abs(s.x), abs(s.y));
-    if (edge >= 1.0) return vec3(1.0);
-    vec3 dark = 1.0 - textureLod(floor_ratio, s * 0.5 + 0.5, 0.0).rgb;
-    float fade = 1.0 - smoothstep(0.55, 0.97, length(s));
+// Share of light that reaches the floor at ``p`` from the key and from all else; exactly 1 far away.
+vec2 floor_open(vec3 p) {
+    vec2 w = (p.xz - floor_centre.xz) / floor_reach;
+    if (max(abs(w.x), abs(w.y)) >= 1.0) return vec2(1.0);
+    vec2 dark = 1.0 - textureLod(floor_share, floor_coordinate(p) * 0.5 + 0.5, 0.0).rg;
+    float fade = 1.0 - smoothstep(0.25, 0.9, length(w));
     return 1.0 - clamp((dark - 0.004) / 0.996, 0.0, 1.0) * fade * shadow_strength;
+}
+
+// Light on the floor with the product's shadow in it.
+vec3 shadowed_floor(vec3 p) {
+    vec2 open = floor_open(p);
+    return key_floor * open.x + (floor_light - key_floor) * open.y;
 }
 
 // Stage coordinates in product sizes: x right, y up, z towards the camera.
 vec3 on_stage(vec3 p) {
     vec3 q = (p - floor_centre) / product_size;
     return vec3(dot(q, stage_right), q.y, dot(q, stage_front));
+}
+
+vec3 direction_on_stage(vec3 d) { return vec3(dot(d, stage_right), d.y, dot(d, stage_front)); }
+
+// Fine grain of half a code value hides the steps of an 8-bit gradient.
+float grain(vec2 pixel) {
+    uvec2 c = uvec2(pixel);
+    uint h = c.x * 0x9E3779B1u ^ c.y * 0x85EBCA77u;
+    h = (h ^ (h >> 15)) * 0x2C1B3C6Du;
+    h = (h ^ (h >> 12)) * 0x297A2D39u;
+    return 1.0 + (float((h ^ (h >> 15)) & 0xFFFFu) / 65535.0 - 0.5) * 0.009;
 }

@@ -1,8 +1,16 @@
 #version 330
-// Pure white: only the shadow is drawn.
+// Pure white: only the shadow is drawn, as a share of the light that would be there.
 #include "plate.glsl"
 void main() {
     Ray ray = pixel_ray(gl_FragCoord.xy);
     float t = to_floor(ray);
-    o_plate = vec4(t < 0.0 ? vec3(1.0) : floor_shadow(ray.origin + ray.direction * t), 1.0);
+    if (t < 0.0) {
+        o_plate = vec4(1.0);
+        return;
+    }
+    vec3 p = ray.origin + ray.direction * t;
+    vec2 open = floor_open(p);
+    // One minus what is missing, so that no shadow is exactly 1.
+    vec3 missing = (key_floor * (1.0 - open.x) + (floor_light - key_floor) * (1.0 - open.y)) / floor_light;
+    o_plate = vec4(1.0 - missing, 1.0);
 }
