@@ -243,7 +243,7 @@ def shop(tmp_path: Path) -> tuple[ArtifactStore, Catalogue]:
         scored(pending.writer)
         pending.writer.json("verdicts.json", {"hero": "fail"})
     with store.writing("delivered_images", "shoe", "1", {}) as pending:
-        pending.writer.json("manifest.json", {"schema": DELIVERY_SCHEMA, "images": [], "withdrawn": [],
+        pending.writer.json("manifest.json", {"schema": DELIVERY_SCHEMA, "images": [], "withdrawn": [{"shot": "hero"}],
                                               "withheld": [{"shot": "hero", "reason": "Failed silhouette."}]})
     store.record_error("torn", "product_mesh", IngestError("zero_triangles", "The mesh is empty.", "Export it again."))
     return store, Catalogue.at(tmp_path / "catalogue")
@@ -262,7 +262,7 @@ def test_collect_reads_as_far_as_each_sku_got(shop: tuple[ArtifactStore, Catalog
     assert torn.error == ReportError("product_mesh", "zero_triangles", "The mesh is empty.", "Export it again.")
     (hero,) = shoe.shots
     assert (hero.verdict, hero.score, hero.delivered) == ("fail", 10.0, False)
-    assert hero.delivery_reason == "Failed silhouette."
+    assert hero.delivery_reason == "Failed silhouette. The image delivered before is withdrawn."
     assert (hero.width, hero.height, len(hero.scores)) == (WIDTH, HEIGHT, 2)
     assert hero.before is not None
     assert hero.before.path.name == "clay.png"

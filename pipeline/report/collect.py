@@ -178,9 +178,10 @@ def _delivery(manifest: Mapping[str, Any] | None, shot: str) -> tuple[bool | Non
     for image in manifest["images"]:
         if image["shot"] == shot:
             return True, reason(Decision(shot, True, False, "passed" if image["verdict"] == "pass" else "warned"))
+    withdrawn = any(entry["shot"] == shot for entry in manifest["withdrawn"])
     for held in manifest["withheld"]:
         if held["shot"] == shot:
-            return False, str(held["reason"])
+            return False, str(held["reason"]) + (" The image delivered before is withdrawn." if withdrawn else "")
     return None, ""
 
 
