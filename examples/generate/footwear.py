@@ -5,16 +5,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from examples.generate.atlas import Slot
 from examples.generate.colourways import GREEN_WHITE, NAVY_GUM, Colourway
+from examples.generate.derby import ROWS_MM as DERBY_ROWS_MM
+from examples.generate.derby import SLOTS as DERBY_SLOTS
+from examples.generate.derby import derby
+from examples.generate.derby_paint import derby_map
 from examples.generate.model import MaterialSpec, Model, Texture
 from examples.generate.panels import resampled
-from examples.generate.sneaker import LABEL_MM, PATTERN_SCALE, UPPER_ATLAS, UPPER_SLOTS, Sneaker, sneaker
+from examples.generate.sneaker import LABEL_MM, UPPER_SLOTS, Sneaker, sneaker
 from examples.generate.sneaker_paint import BRAND, upper_map
-from examples.generate.sneaker_panels import ROW_INSETS_MM
+from examples.generate.sneaker_panels import ROW_INSETS_MM, Panel
 from examples.generate.trim_paint import trim_map
 from pipeline.catalogue import Region
 
-__all__ = ["GREEN_WHITE", "NAVY_GUM", "Colourway", "court_sneaker"]
+__all__ = ["GREEN_WHITE", "NAVY_GUM", "Colourway", "court_sneaker", "leather_derby"]
 
 # Seams that a customer looks at; heel tab and logo carry no double rows.
 INSPECTED_SEAMS = ("quarter", "eyestay", "toe cap", "counter")
@@ -37,11 +42,36 @@ def court_sneaker(colourway: Colourway) -> Model:
     return Model(f"court sneaker {colourway.name}", shoe.parts, materials, _regions(shoe))
 
 
+def leather_derby() -> Model:
+    """A brown lace-up derby with toe cap, stitched welt and stacked heel."""
+    shoe = derby()
+    skin = Texture("derby_diffuse", derby_map(shoe))
+    materials = (
+        MaterialSpec("upper_leather", skin, roughness=0.38, metallic=0.0),
+        MaterialSpec("lining_leather", skin, roughness=0.8, metallic=0.0),
+        MaterialSpec("lace_textile", skin, roughness=0.85, metallic=0.0),
+        MaterialSpec("sole_leather", skin, roughness=0.5, metallic=0.0),
+    )
+    width = DERBY_ROWS_MM[1] - DERBY_ROWS_MM[0] + 2 * BAND_MARGIN_MM
+    regions = [seam for pattern, panels in zip(shoe.patterns, shoe.panels, strict=True)
+               for panel in panels if panel.name in ("toe cap", "quarter")
+               for seam in _seams(pattern.side, panel, DERBY_SLOTS[pattern.side], width)]
+    return Model("leather derby", shoe.parts, materials, tuple(regions))
+
+
+def _seams(side: str, panel: Panel, slot: Slot, width_mm: float) -> list[Region]:
+    """Double-row seams of one panel as regions of its atlas."""
+    band = round(width_mm * slot.scale / slot.size[0], 6)
+    return [Region(f"{side} {panel.name} seam" + (f" {number + 1}" if len(panel.seams) > 1 else ""), "stitching",
+                   "upper_leather", path=_points(slot.uv(resampled(seam, 4.0))), rows=2, width=band)
+            for number, seam in enumerate(panel.seams)]
+
+
 def _regions(shoe: Sneaker) -> tuple[Region, ...]:
     width, height = LABEL_MM
     corners = np.array([(0.5, 0.5), (width - 0.5, 0.5), (width - 0.5, height - 0.5), (0.5, height - 0.5)])
     regions = [Region("tongue label", "label", "tongue_textile", _points(UPPER_SLOTS["label"].uv(corners)), text=BRAND)]
-    band = (ROW_INSETS_MM[1] - ROW_INSETS_MM[0] + 2 * BAND_MARGIN_MM) * PATTERN_SCALE / UPPER_ATLAS[0]
+    width_mm = ROW_INSETS_MM[1] - ROW_INSETS_MM[0] + 2 * BAND_MARGIN_MM
     for pattern, panels in zip(shoe.patterns, shoe.panels, strict=True):
         slot = UPPER_SLOTS[pattern.side]
         for panel in panels:
@@ -50,10 +80,7 @@ def _regions(shoe: Sneaker) -> tuple[Region, ...]:
                 box = np.array([low, (high[0], low[1]), high, (low[0], high[1])])
                 regions.append(Region(f"{pattern.side} logo", "logo", "upper_leather", _points(slot.uv(box))))
             if panel.name in INSPECTED_SEAMS:
-                for number, seam in enumerate(panel.seams):
-                    suffix = f" {number + 1}" if len(panel.seams) > 1 else ""
-                    regions.append(Region(f"{pattern.side} {panel.name} seam{suffix}", "stitching", "upper_leather",
-                                          path=_points(slot.uv(resampled(seam, 4.0))), rows=2, width=round(band, 6)))
+                regions += _seams(pattern.side, panel, slot, width_mm)
     return tuple(regions)
 
 

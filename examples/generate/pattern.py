@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import LinearNDInterpolator, RectBivariateSpline
+from scipy.interpolate import RectBivariateSpline
 from scipy.spatial import cKDTree
 
 from examples.generate.flatten import as_rigid_as_possible
@@ -29,7 +29,8 @@ class Pattern:
     to_p: RectBivariateSpline
     to_q: RectBivariateSpline
     size: tuple[float, float]                  # extent in p and q, mm; the pattern starts at 0, 0
-    _back: LinearNDInterpolator
+    _grid: F64                                 # (N, 2) (along, rise) of …
+    _places: cKDTree                           # … these pattern points: where the inverse map starts
 
     @classmethod
     def of(cls, last: Last, side: Side) -> Pattern:
@@ -46,10 +47,9 @@ class Pattern:
         flat = as_rigid_as_possible(points.reshape(-1, 3), triangles, start)
         flat -= flat.min(axis=0)
         p, q = flat.reshape(*up.shape, 2).transpose(2, 0, 1)
-        back = LinearNDInterpolator(flat, np.stack([grid_along.ravel(), grid_rise.ravel()], axis=1))
         width, height = (float(extent) for extent in flat.max(axis=0))
         return cls(last, side, RectBivariateSpline(along, rise, p), RectBivariateSpline(along, rise, q),
-                   (width, height), back)
+                   (width, height), np.stack([grid_along.ravel(), grid_rise.ravel()], axis=1), cKDTree(flat))
 
     def flat(self, along: F64, rise: F64) -> F64:
         """(…, 2) pattern coordinates in mm."""
@@ -57,24 +57,17 @@ class Pattern:
         return np.stack([self.to_p.ev(along, rise), self.to_q.ev(along, rise)], axis=-1)
 
     def lofted(self, flat: F64) -> F64:
-        """(N, 2) (along, rise) of pattern points; points a hair outside are pulled onto the border."""
-        found: F64 = self._back(flat)
-        lost = np.isnan(found[:, 0])
-        if lost.any():
-            candidates = _border()
-            places = self.flat(candidates[:, 0], candidates[:, 1])
-            _, nearest = cKDTree(places).query(flat[lost])
-            found[lost] = candidates[nearest]
-        # One Newton step on the smooth map removes the piecewise-linear inverse's faceting.
-        a, r = found.T
-        residual = flat - self.flat(a, r)
-        pa, pr = self.to_p.ev(a, r, dx=1), self.to_p.ev(a, r, dy=1)
-        qa, qr = self.to_q.ev(a, r, dx=1), self.to_q.ev(a, r, dy=1)
-        determinant = pa * qr - pr * qa
-        a = a + (residual[:, 0] * qr - residual[:, 1] * pr) / determinant
-        r = r + (residual[:, 1] * pa - residual[:, 0] * qa) / determinant
-        result: F64 = np.clip(np.stack([a, r], axis=1), 0.0, 1.0)
-        return result
+        """(N, 2) (along, rise) of pattern points; points outside are pulled onto the border."""
+        _, nearest = self._places.query(flat)
+        a, r = self._grid[nearest].T
+        for _ in range(4):                     # Newton steps on the smooth map, from the nearest grid point
+            residual = flat - self.flat(a, r)
+            pa, pr = self.to_p.ev(a, r, dx=1), self.to_p.ev(a, r, dy=1)
+            qa, qr = self.to_q.ev(a, r, dx=1), self.to_q.ev(a, r, dy=1)
+            determinant = pa * qr - pr * qa
+            a = np.clip(a + (residual[:, 0] * qr - residual[:, 1] * pr) / determinant, 0.0, 1.0)
+            r = np.clip(r + (residual[:, 1] * pa - residual[:, 0] * qa) / determinant, 0.0, 1.0)
+        return np.stack([a, r], axis=1)
 
     def point(self, along: F64, rise: F64) -> F64:
         return self.last.point(ring_of(self.side, along), rise)

@@ -36,8 +36,8 @@ def upper_map(shoe: Sneaker, dye: Colourway) -> Image.Image:
         centres = np.array([hole.flat for hole in holes])
         canvas.shade(0.35 * canvas.blurred(canvas.dots(centres, 4.7), 0.35))
         _foil(canvas, pattern, dye)
-        _shade_at_sole(canvas, pattern)
-        _grain(canvas, pattern)
+        shade_at_sole(canvas, pattern)
+        grain(canvas, pattern, GRAIN_STRENGTH)
         atlas.place(canvas.image(), UPPER_SLOTS[pattern.side])
     atlas.place(_tongue(shoe, dye, UPPER_SLOTS["tongue"].scale), UPPER_SLOTS["tongue"])
     back = _tongue(shoe, dye, UPPER_SLOTS["tongue back"].scale)
@@ -98,7 +98,7 @@ def _foil(canvas: Canvas, pattern: Pattern, dye: Colourway) -> None:
     canvas.fill(stamped(canvas.pixels.shape[:2], ink, (at[0] * scale, at[1] * scale), turn), tone, 0.9)
 
 
-def _shade_at_sole(canvas: Canvas, pattern: Pattern) -> None:
+def shade_at_sole(canvas: Canvas, pattern: Pattern) -> None:
     """Dust and shade gather where upper meets sole."""
     edge = pattern.flat(*line((0.0, 0.09), (1.0, 0.09), 300).T)
     low = pattern.flat(*line((0.0, 0.0), (1.0, 0.0), 300).T)
@@ -121,7 +121,8 @@ def surface_places(pattern: Pattern, shape: tuple[int, int], scale: float) -> F3
     return fine[:shape[0], :shape[1]]
 
 
-def _grain(canvas: Canvas, pattern: Pattern) -> None:
+def grain(canvas: Canvas, pattern: Pattern, strength: float) -> None:
+    """Leather grain and the slight unevenness of its dye."""
     shape = canvas.pixels.shape[:2]
     places = surface_places(pattern, (shape[0], shape[1]), canvas.scale)
     random = np.random.default_rng(11)
@@ -133,7 +134,7 @@ def _grain(canvas: Canvas, pattern: Pattern) -> None:
     half = places[::2, ::2]
     coarse = leather_grain(half.reshape(-1, 3), seeds).reshape(half.shape[:2])
     tone = zoom(coarse, 2, order=1, grid_mode=True, mode="nearest")[:shape[0], :shape[1]]
-    canvas.shade(-GRAIN_STRENGTH * tone)
+    canvas.shade(-strength * tone)
     canvas.shade(-0.010 * mottle((shape[0], shape[1]), 40.0, 3))
 
 

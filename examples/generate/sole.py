@@ -33,6 +33,7 @@ class SoleShape:
     bumper: float = 0.0                        # outward swell at the toe
     footbed: float = 4.0                       # height of the footbed over the feather line
     stations: int = 111                        # per side
+    width: tuple[tuple[float, float], ...] = ((0.0, 1.0), (150.0, 1.0), (300.0, 1.0))  # (x, share of the section's reach)
 
 
 # From inside the lip, over it, down the wall with its stitched groove, round to the tread.
@@ -68,13 +69,14 @@ def wall(last: Last, shape: SoleShape, side: Side) -> Wall:
     top = CubicSpline(*np.array(shape.top).T)(feather[:, 0])
     bottom = CubicSpline(*np.array(shape.bottom).T)(feather[:, 0])
     hold = _reach(last, ring, top)
+    spread = CubicSpline(*np.array(shape.width).T)(feather[:, 0])
     toe = np.exp(-(((1 - along) / 0.17) ** 4)) * shape.bumper
     columns = []
     for out, edge, rise in shape.section:
         height = (top if edge == "top" else bottom) + rise
         # The bumper swells the wall between groove and tread, and hardly the lip.
         swell = toe * float(np.interp(out, (2.2, 3.3), (0.0, 1.0))) * (0.3 if edge == "top" and rise > -5.4 else 1.0)
-        columns.append(feather * (1, 0, 1) + outward * (hold + out + swell)[:, None] + height[:, None] * UP)
+        columns.append(feather * (1, 0, 1) + outward * (hold + max(out, 0.0) * spread + min(out, 0.0) + swell)[:, None] + height[:, None] * UP)
     points = np.stack(columns, axis=1)
     # Columns of the chart stay upright: lengths along the wall are taken on its middle.
     middle = points[:, len(shape.section) * 2 // 3]
@@ -126,4 +128,4 @@ def sole_parts(walls: tuple[Wall, Wall], slots: dict[str, Slot], material: str) 
     tread = plate(lateral.points[:, -1], medial.points[:, -1], 0.0)
     return grid_part("sole", [(lateral.points, lateral.flat, slots["wall lateral"], True),
                               (medial.points, medial.flat, slots["wall medial"], False),
-                              (tread, plan(tread, True), slots["tread"], False)], material)
+                              (tread, plan(tread, True), slots["tread"], True)], material)
