@@ -17,6 +17,8 @@ from pipeline.render.textures import SLOTS, Textures, key_of
 
 CHART_ROW = 4096           # triangles per row of the chart id texture
 ANISOTROPY = 4.0           # 2×2 supersampling does the rest
+SIMPLE_CASTER = 30_000     # triangles that are drawn into shadow maps as they are
+CASTER_GRID = 400          # cells along the longest side of heavier meshes
 MAX_SEE_THROUGH = 0.4      # glass keeps at least 60 % opacity, so that its shape stays in the mask
 _SRGB8_ALPHA8 = 0x8C43
 _SAMPLERS = ("t_base", "t_normal", "t_metallic_roughness", "t_occlusion", "t_emissive")
@@ -60,7 +62,8 @@ class MeshBuffers:
         for material in mesh.materials:
             for slot, ref in material.textures.items():
                 self._upload(ref, slot in ("base_color", "emissive"), textures)
-        self._arrays: dict[int, moderngl.VertexArray] = {}
+        self.casters = context.buffer(_casters(mesh).tobytes())
+        self._arrays: dict[tuple[int, bool], moderngl.VertexArray] = {}
 
     def _upload(self, ref: TextureRef, coded: bool, textures: Textures) -> None:
         key = (key_of(ref), coded, ref.wrap_u, ref.wrap_v, ref.nearest)
@@ -81,28 +84,43 @@ class MeshBuffers:
 
     def draw(self, programs: Programs, instances: tuple[Instance, ...]) -> None:
         """Draw every instance with the programs' camera uniforms already set."""
-        self.charts.use(len(SLOTS))
-        for program, solid in zip(programs, (True, False), strict=True):
-            parts = [part for part in self.parts if is_solid(self.mesh.materials[part.material]) == solid]
-            if not parts:
-                continue
-            array = self._array(program)
-            set_uniforms(program, {"has_tangents": self.mesh.tangents is not None, "charts": len(SLOTS)})
-            for number, instance in enumerate(instances, start=1):
-                model = np.asarray(instance.world, np.float64)
-                set_uniforms(program, {"model": model, "normal_matrix": np.linalg.inv(model[:3, :3]).T,
-                                       "instance_id": number})
-                for part in parts:
-                    self._bind(program, part.material)
-                    set_uniforms(program, {"material_id": part.material + 1, "first_triangle": part.first})
-                    array.render(moderngl.TRIANGLES, vertices=part.count * 3, first=part.first * 3)
+        self._draw_parts(programs.solid, instances, self._parts(solid=True))
+        self._draw_parts(programs.pierced, instances, self._parts(solid=False))
 
-    def _array(self, program: moderngl.Program) -> moderngl.VertexArray:
-        if program.glo not in self._arrays:
+    def draw_casters(self, programs: Programs, instances: tuple[Instance, ...]) -> None:
+        """Draw what casts shadows: solid triangles simplified, the others as they are."""
+        if self.casters.size > 0:
+            array = self._array(programs.solid, self.casters)
+            for instance in instances:
+                set_uniforms(programs.solid, {"model": np.asarray(instance.world, np.float64)})
+                array.render(moderngl.TRIANGLES)
+        self._draw_parts(programs.pierced, instances, self._parts(solid=False))
+
+    def _parts(self, solid: bool) -> tuple[Part, ...]:
+        return tuple(part for part in self.parts if is_solid(self.mesh.materials[part.material]) == solid)
+
+    def _draw_parts(self, program: moderngl.Program, instances: tuple[Instance, ...], parts: tuple[Part, ...]) -> None:
+        if not parts:
+            return
+        self.charts.use(len(SLOTS))
+        array = self._array(program, self.indices)
+        set_uniforms(program, {"has_tangents": self.mesh.tangents is not None, "charts": len(SLOTS)})
+        for number, instance in enumerate(instances, start=1):
+            model = np.asarray(instance.world, np.float64)
+            set_uniforms(program, {"model": model, "normal_matrix": np.linalg.inv(model[:3, :3]).T,
+                                   "instance_id": number})
+            for part in parts:
+                self._bind(program, part.material)
+                set_uniforms(program, {"material_id": part.material + 1, "first_triangle": part.first})
+                array.render(moderngl.TRIANGLES, vertices=part.count * 3, first=part.first * 3)
+
+    def _array(self, program: moderngl.Program, indices: moderngl.Buffer) -> moderngl.VertexArray:
+        key = (program.glo, indices is self.casters)
+        if key not in self._arrays:
             used = [name for name in _ATTRIBUTES if name in program]
             content = [(self.columns[name], f"{_width(name)}f", name) for name in used]
-            self._arrays[program.glo] = self.context.vertex_array(program, content, self.indices)
-        return self._arrays[program.glo]
+            self._arrays[key] = self.context.vertex_array(program, content, indices)
+        return self._arrays[key]
 
     def _bind(self, program: moderngl.Program, index: int) -> None:
         if "m_base" not in program:        # a program that looks at no material
@@ -128,6 +146,7 @@ class MeshBuffers:
         for buffer in self.columns.values():
             buffer.release()
         self.indices.release()
+        self.casters.release()
         self.charts.release()
         self.blank.release()
 
@@ -169,6 +188,25 @@ def transformed_uv(uv: NDArray[np.floating], ref: TextureRef | None) -> NDArray[
     """(N, 2) uv after the texture's transform, before wrapping."""
     matrix = _transform(ref)
     return np.asarray(uv, np.float64) @ matrix[:2, :2].T + matrix[:2, 2]
+
+
+def _casters(mesh: Mesh) -> NDArray[np.uint32]:
+    """(T, 3) vertices of the solid triangles, without what a shadow map cannot show.
+
+    Heavy meshes are simplified by vertex clustering (J. Rossignac and P. Borrel 1993) on a grid of
+    about one shadow texel; each cluster is drawn at one of its own vertices.
+    """
+    solid = np.array([is_solid(material) for material in mesh.materials])
+    triangles = mesh.triangles[solid[mesh.triangle_material]]
+    if len(triangles) <= SIMPLE_CASTER:
+        return np.ascontiguousarray(triangles, np.uint32)
+    low, high = mesh.bounds
+    cell = max(float((high - low).max()) / CASTER_GRID, 1e-12)
+    grid = np.floor((mesh.positions - low) / cell).astype(np.int64)
+    _, first, cluster = np.unique(grid @ np.array([1, 1 << 20, 1 << 40]), return_index=True, return_inverse=True)
+    merged = np.sort(cluster[triangles], axis=1)
+    kept = (merged[:, 0] != merged[:, 1]) & (merged[:, 1] != merged[:, 2])
+    return np.ascontiguousarray(first[np.unique(merged[kept], axis=0)], np.uint32)
 
 
 def _width(name: str) -> int:

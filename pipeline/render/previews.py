@@ -22,7 +22,7 @@ def preview_images(passes: ControlPasses) -> dict[str, NDArray[np.uint8]]:
     alpha = _small(passes.alpha)
     inside = (passes.material_id > 0).astype(np.float32)
     coded: dict[str, F32] = {
-        "beauty": _small(to_display(passes.product, passes.plate, passes.white_backdrop).astype(np.float32)) / np.float32(255.0),
+        "beauty": _small(_delivered(passes)),
         "albedo": _over_paper(srgb_encode(_small(passes.base_color)), alpha),
         "normal": _over_paper(_small(passes.normal * 0.5 + 0.5), _small(inside)),
         "depth": _over_paper(_small(_depth(passes)), _small(inside)),
@@ -32,6 +32,10 @@ def preview_images(passes: ControlPasses) -> dict[str, NDArray[np.uint8]]:
         "visibility": _over_paper(np.repeat(srgb_encode(_small(passes.visibility))[..., None], 3, axis=2), alpha),
     }
     return {name: quantise(picture) for name, picture in coded.items()}
+
+
+def _delivered(passes: ControlPasses) -> F32:
+    return to_display(passes.product, passes.plate, passes.white_backdrop).astype(np.float32) / np.float32(255.0)
 
 
 def _over_paper(coded: F32, alpha: F32) -> F32:

@@ -77,7 +77,7 @@ def cast_shadows(context: moderngl.Context, buffers: MeshBuffers, instances: tup
         target.viewport = (column * TILE + BORDER, row * TILE + BORDER, TILE - 2 * BORDER, TILE - 2 * BORDER)
         for program in programs:
             set_uniforms(program, {"clip": matrix, "rank_grid": 4})
-        buffers.draw(programs, instances)
+        buffers.draw_casters(programs, instances)
     context.polygon_offset = (0.0, 0.0)
     target.release()
     return ShadowAtlas(texture, _block(context, lights, matrices), float(spans[:, :2].max()) / (TILE - 2 * BORDER),
