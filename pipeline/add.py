@@ -163,7 +163,12 @@ def _write_local(root: Path, sku: str, files: dict[str, Path], manifest: bytes) 
         (fresh / MANIFEST).write_bytes(manifest)
         if (root / sku).exists():
             (root / sku).rename(replaced)
-        fresh.rename(root / sku)
+        try:
+            fresh.rename(root / sku)
+        except OSError:
+            if replaced.exists():
+                replaced.rename(root / sku)
+            raise
     finally:
         shutil.rmtree(building, ignore_errors=True)
 

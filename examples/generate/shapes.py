@@ -173,7 +173,7 @@ def panel(outline: F64, origin: F64, right: F64, up: F64, uv: UvRect, extent: tu
     return Surface(origin + outline[:, :1] * right + outline[:, 1:] * up, uvs, triangles)
 
 
-def moved(surface: Surface, offset: Sequence[float] = (0.0, 0.0, 0.0), matrix: F64 | None = None) -> Surface:
+def moved(surface: Surface, offset: Sequence[float] | F64 = (0.0, 0.0, 0.0), matrix: F64 | None = None) -> Surface:
     """The surface turned by ``matrix`` (3×3), then shifted; a mirroring matrix turns the winding over."""
     turn = np.eye(3) if matrix is None else matrix
     triangles = surface.triangles if np.linalg.det(turn) > 0 else surface.triangles[:, ::-1]

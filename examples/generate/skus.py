@@ -5,17 +5,22 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+import yaml
 
 from examples.generate.bottle import fjellbekk_bottle
 from examples.generate.candle import cedar_candle
 from examples.generate.carton import oolong_carton
+from examples.generate.footwear import GREEN_WHITE, NAVY_GUM, court_sneaker, leather_derby
 from examples.generate.lamp import desk_lamp
 from examples.generate.model import Model
 from examples.generate.mug import tidewater_mug
 from examples.generate.tote import bookshop_tote
-from examples.generate.vase import terracotta_vase
+from examples.generate.vase import porcelain_vase
 from examples.generate.writers import WRITERS
+from pipeline.catalogue import MANIFEST, SETTINGS, Manifest, RegionEntry
 
 
 @dataclass(frozen=True)
@@ -23,22 +28,36 @@ class Entry:
     """One SKU folder."""
 
     sku: str
+    family: str                        # the product, in all its colourways; as in benchmarks/splits.toml
     model: Callable[[], Model]
-    format: str               # an entry of WRITERS
-    stem: str                 # the mesh file's name without suffix
+    format: str                        # an entry of WRITERS
+    stem: str                          # the mesh file's name without suffix
+    manifest: Manifest | None = None   # written as product.yaml, with the model's regions
 
 
-ENTRIES = (
-    Entry("mug-tidewater", tidewater_mug, "glb", "stoneware_mug"),
-    Entry("bottle-fjellbekk", fjellbekk_bottle, "gltf", "steel_bottle"),
-    Entry("carton-morning-oolong", oolong_carton, "obj", "tea_carton"),
-    Entry("candle-cedar-salt", cedar_candle, "obj-without-mtl", "ceramic_candle"),
-    Entry("lamp-ostrava", desk_lamp, "glb", "brass_desk_lamp"),
-    Entry("tote-kelp-crane", bookshop_tote, "fbx", "canvas_tote_bag"),
-    Entry("vase-terracotta", terracotta_vase, "stl", "terracotta_vase"),
+SNEAKER_MANIFEST = Manifest(
+    name="Northline Court, green and white",
+    description="green and white leather court sneaker with a rubber cupsole",
+    front="+x",
 )
 
-SETTINGS = """\
+# All five formats. One SKU has a manifest; of the others the mesh and its textures are all there is.
+ENTRIES = (
+    Entry("court-sneaker-green", "court-sneaker", partial(court_sneaker, GREEN_WHITE), "fbx", "court_sneaker",
+          SNEAKER_MANIFEST),
+    Entry("court-sneaker-navy", "court-sneaker", partial(court_sneaker, NAVY_GUM), "gltf", "court_sneaker"),
+    Entry("derby-brown", "derby", leather_derby, "fbx", "leather_derby"),
+    Entry("mug-tidewater", "tidewater-mug", tidewater_mug, "glb", "stoneware_mug"),
+    Entry("bottle-fjellbekk", "fjellbekk-bottle", fjellbekk_bottle, "gltf", "steel_bottle"),
+    Entry("carton-morning-oolong", "morning-oolong", oolong_carton, "obj", "tea_carton"),
+    # Its OBJ names no material: the picture is found because it is called diffuse.
+    Entry("candle-cedar-salt", "cedar-candle", cedar_candle, "obj-without-mtl", "ceramic_candle"),
+    Entry("lamp-ostrava", "desk-lamp", desk_lamp, "glb", "brass_desk_lamp"),
+    Entry("tote-kelp-crane", "bookshop-tote", bookshop_tote, "fbx", "canvas_tote_bag"),
+    Entry("vase-linnea", "porcelain-vase", porcelain_vase, "stl", "porcelain_vase"),
+)
+
+SETTINGS_TEXT = """\
 # What this catalogue decides for all of its products.
 delivery:
   # Until a diffusion model refines them, images are the renderer's own. They are delivered, labelled
@@ -51,13 +70,39 @@ def write_catalogue(root: Path, skus: Iterable[str] | None = None) -> list[Path]
     """Write the named SKUs (default all) and ``catalogue.yaml``; each folder is replaced whole."""
     wanted = set(skus) if skus is not None else {entry.sku for entry in ENTRIES}
     root.mkdir(parents=True, exist_ok=True)
-    (root / "catalogue.yaml").write_text(SETTINGS)
+    (root / SETTINGS).write_text(SETTINGS_TEXT)
     return [write_sku(entry, root / entry.sku) for entry in ENTRIES if entry.sku in wanted]
 
 
 def write_sku(entry: Entry, folder: Path) -> Path:
     """Write one SKU folder anew."""
+    model = entry.model()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    WRITERS[entry.format](entry.model(), folder, entry.stem)
+    WRITERS[entry.format](model, folder, entry.stem)
+    if entry.manifest is not None:
+        (folder / MANIFEST).write_text(_manifest_text(entry.manifest, model))
     return folder
+
+
+class _Points(list[list[float]]):
+    """uv points, written on one line."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML as a person would write it."""
+
+
+_Dumper.add_representer(_Points, lambda dumper, points: dumper.represent_sequence(
+    "tag:yaml.org,2002:seq", [list(point) for point in points], flow_style=True))
+
+
+def _manifest_text(manifest: Manifest, model: Model) -> str:
+    regions = []
+    for region in model.regions:
+        entry = RegionEntry(name=region.name, kind=region.kind, material=region.material, polygon=region.polygon,
+                            path=region.path, text=region.text, rows=region.rows, width=region.width)
+        values = entry.model_dump(mode="json", exclude_defaults=True)
+        regions.append({key: _Points(value) if key in ("polygon", "path") else value for key, value in values.items()})
+    entries = manifest.model_dump(mode="json", exclude_defaults=True) | {"regions": regions}
+    return yaml.dump(entries, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=116)

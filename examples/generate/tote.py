@@ -62,22 +62,24 @@ def _ring(height: float, columns: int = 120) -> F64:
 def _bag() -> list[Surface]:
     """Outside from the middle of the floor to the hem, inside from the hem down to the floor again."""
     radius = 0.012                            # of the bottom's edge
-    bottom = [_scaled(_ring(radius * 0.5), scale, 0.0) for scale in (0.0, 0.5, 0.93)]
-    edge = [_scaled(_ring(radius * (1 - np.cos(a))), 0.93 + 0.07 * np.sin(a), None)
-            for a in np.linspace(0.0, np.pi / 2, 6)[1:]]
-    side = [_ring(y) for y in np.linspace(radius, HEIGHT - HEM, 26)[1:]]
-    hem = [_grown(_ring(y), amount) for y, amount in
-           ((HEIGHT - HEM + 0.0002, 0.0011), (HEIGHT - HEM + 0.0014, 0.0015), (HEIGHT - HEM / 2, 0.0015),
-            (HEIGHT - 0.0012, 0.0015), (HEIGHT - 0.0002, 0.0009))]
+    bend = np.linspace(0.0, np.pi / 2, 6)[1:]
+    side = np.linspace(radius, HEIGHT - HEM, 26)[1:]
+    hem = ((HEIGHT - HEM + 0.0002, 0.0011), (HEIGHT - HEM + 0.0014, 0.0015), (HEIGHT - HEM / 2, 0.0015),
+           (HEIGHT - 0.0012, 0.0015), (HEIGHT - 0.0002, 0.0009))
+    outside = np.stack([*(_scaled(_ring(radius * 0.5), scale, 0.0) for scale in (0.0, 0.5, 0.93)),
+                        *(_scaled(_ring(radius * (1 - np.cos(a))), 0.93 + 0.07 * np.sin(a), None) for a in bend),
+                        *(_ring(y) for y in side), *(_grown(_ring(y), amount) for y, amount in hem)])
+    # v follows the flat cloth, so that stitches run along the hem however it sags.
+    height = np.concatenate([np.zeros(3), radius * (1 - np.cos(bend)), side, [y for y, _ in hem]]) / HEIGHT
     inner = [_grown(_ring(y), amount) for y, amount in
              ((HEIGHT - 0.0002, 0.0004 - CLOTH), (HEIGHT - 0.0012, -CLOTH - 0.0002), (HEIGHT - HEM, -CLOTH - 0.0002),
               (HEIGHT * 0.6, -CLOTH), (HEIGHT * 0.25, -CLOTH))]
     floor = _scaled(_ring(0.004), 0.0, 0.004)
-    outside, inside = np.stack([*bottom, *edge, *side, *hem]), np.stack([hem[-1], *inner, floor])
-    height = np.clip(outside[..., 1] / HEIGHT, 0.0, 1.0)
+    inside = np.stack([outside[-1], *inner, floor])
     around = np.linspace(0.0, 1.0, outside.shape[1])
     down = np.broadcast_to(np.linspace(0.0, 1.0, len(inside))[:, None], inside.shape[:2])
-    return [grid(outside, BODY.at(np.broadcast_to(around, height.shape), 1.0 - height)),
+    return [grid(outside, BODY.at(np.broadcast_to(around, outside.shape[:2]),
+                                  np.broadcast_to(1.0 - height[:, None], outside.shape[:2]))),
             grid(inside, LINING.at(np.broadcast_to(around, down.shape), down))]
 
 
@@ -128,7 +130,8 @@ def _front_depth(x: F64, height: F64) -> F64:
     for i, (place, level) in enumerate(zip(x, height, strict=True)):
         ring = _section(np.full_like(turn, level), turn)
         result[i] = np.interp(place, ring[:, 0], ring[:, 2])
-    return result + 0.0015 * np.clip((height - HEIGHT + HEM + 0.004) / 0.004, 0.0, 1.0)
+    result += 0.0015 * np.clip((height - HEIGHT + HEM + 0.004) / 0.004, 0.0, 1.0)
+    return result
 
 
 def _artwork() -> Image.Image:

@@ -1,4 +1,4 @@
-"""A turned terracotta vase with throwing rings. Geometry only: an STL holds nothing else."""
+"""A turned porcelain vase with throwing rings. Geometry only: an STL holds nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from examples.generate.shapes import UvRect, bezier, filleted, lathe, part
 WHOLE = UvRect(0.0, 0.0, 1.0, 1.0)
 
 
-def terracotta_vase() -> Model:
+def porcelain_vase() -> Model:
     """A bellied vase, 240 mm high, 6 mm wall, with a flared lip and a foot."""
     belly = bezier([(0.047, 0.006), (0.078, 0.040), (0.108, 0.105), (0.082, 0.168), (0.034, 0.186), (0.038, 0.222)], 46)
     # Throwing rings fade out towards the foot and the neck, as the potter's rib leaves them.
@@ -24,5 +24,5 @@ def terracotta_vase() -> Model:
     foot = filleted([(0.0, 0.003, 0.0), (0.037, 0.003, 0.001), (0.039, 0.0, 0.001), (0.0445, 0.0, 0.0016),
                      (0.047, 0.006, 0.0)], 2)
     profile = np.concatenate([foot[:-1], belly, lip[1:], inside[1:]])
-    clay = MaterialSpec("terracotta")
-    return Model("terracotta_vase", (part("vase", [lathe(profile, WHOLE, 60)], clay.name, 45.0),), (clay,))
+    porcelain = MaterialSpec("porcelain")
+    return Model("porcelain_vase", (part("vase", [lathe(profile, WHOLE, 60)], porcelain.name, 45.0),), (porcelain,))

@@ -90,16 +90,16 @@ def write_fbx(model: Model, folder: Path, stem: str) -> None:
 
 def _add_part(scene: _Scene, part: Part, material: int) -> None:
     geometry, geometry_id = scene.add("Geometry", part.name, "Geometry", "Mesh")
-    points, corner_point = _distinct(part.positions.astype(np.float64) * 100.0, part.triangles, 5)
+    points, corner_point = _distinct(part.positions.astype(np.float64) * 100.0, part.triangles, 14)
     polygons = corner_point.reshape(-1, 3).copy()
     polygons[:, 2] = -polygons[:, 2] - 1  # a polygon's last corner is stored as its complement
     geometry.add("GeometryVersion", 124)
     geometry.add("Vertices", points.ravel())
     geometry.add("PolygonVertexIndex", polygons.ravel())
-    normals, corner_normal = _distinct(normals_of(part), part.triangles, 5)
+    normals, corner_normal = _distinct(normals_of(part), part.triangles, 11)
     _layer(geometry, "Normal", "Normals", normals, "NormalsIndex", corner_normal, "")
     uvs = np.stack([part.uvs[:, 0], 1.0 - part.uvs[:, 1]], axis=1)  # FBX's v grows upward
-    distinct_uvs, corner_uv = _distinct(uvs, part.triangles, 6)
+    distinct_uvs, corner_uv = _distinct(uvs, part.triangles, 16)
     _layer(geometry, "UV", "UV", distinct_uvs, "UVIndex", corner_uv, "UVMap")
     element = geometry.add("LayerElementMaterial", 0)
     for name, value in (("Version", 101), ("Name", ""), ("MappingInformationType", "AllSame"),
@@ -132,10 +132,13 @@ def _layer(geometry: Node, kind: str, values_name: str, values: NDArray[np.float
     element.add(index_name, index)
 
 
-def _distinct(values: NDArray[np.floating], triangles: NDArray[np.uint32], digits: int
+def _distinct(values: NDArray[np.floating], triangles: NDArray[np.uint32], bits: int
               ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """Distinct rows of per-vertex values, and each triangle corner's row."""
-    rounded = np.round(values.astype(np.float64), digits) + 0.0
+    """Distinct rows of per-vertex values, rounded to 2^-bits, and each triangle corner's row.
+
+    A double with few bits set packs to a third.
+    """
+    rounded = np.round(values.astype(np.float64) * 2.0**bits) / 2.0**bits + 0.0
     rows, inverse = np.unique(rounded, axis=0, return_inverse=True)
     return rows, np.asarray(inverse, np.int32).ravel()[triangles.ravel()]
 

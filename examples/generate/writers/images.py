@@ -8,7 +8,7 @@ from pathlib import Path
 
 from examples.generate.model import Model, Texture
 
-JPEG_QUALITY = 92
+JPEG_QUALITY = 88
 JPEG_WORTH_IT = 0.6  # a JPEG must be this much smaller: it blurs small print a little
 
 
