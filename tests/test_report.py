@@ -184,6 +184,7 @@ def test_crop_windows_stay_inside(bbox: tuple[int, int, int, int], window: tuple
 @pytest.mark.parametrize(("value", "unit", "text"), [
     (0.48, "fraction", "48\u202f%"), (0.0815, "fraction", "8.15\u202f%"), (5.8, "dE00", "5.8\u202fΔE₀₀"),
     (1.0, "px", "1\u202fpx"), (0.0, "code", "0\u202fcode"), (123.4, "px", "123\u202fpx"), (1.25, "ratio", "1.25×"),
+    (0.62, "share", "62\u202f%"), (0.002, "px", "< 0.01\u202fpx"), (-0.5, "px", "-0.5\u202fpx"),
 ])
 def test_quantities_read_well(value: float, unit: str, text: str) -> None:
     assert quantity(value, unit) == text
@@ -196,6 +197,8 @@ def test_sizes_and_regions_in_words() -> None:
     assert region_in_words("label:tongue#1") == "label tongue #1"
     assert region_in_words("stitching:quarter", "stitching_missing") == "quarter"
     assert region_in_words("image") == ""
+    assert region_in_words("background", "background") == ""
+    assert region_in_words("material:sole_rubber") == "sole rubber"
 
 
 # A store as the assets leave it.
@@ -226,7 +229,7 @@ def shop(tmp_path: Path) -> tuple[ArtifactStore, Catalogue]:
     for sku in ("cup", "shoe"):
         with store.writing("control_passes", sku, "1", {}) as pending:
             pending.writer.json("shots.json", [{"name": "hero", "width": WIDTH}])
-            for kind in ("albedo", "clay") if sku == "shoe" else ("albedo",):
+            for kind in ("albedo", "beauty", "clay") if sku == "shoe" else ("albedo",):
                 write_picture(pending.writer.path(f"previews/hero/{kind}.png"), 0)
     with store.writing("product_mesh", "shoe", "1", {}) as pending:
         pending.writer.json("report.json", {
@@ -265,7 +268,7 @@ def test_collect_reads_as_far_as_each_sku_got(shop: tuple[ArtifactStore, Catalog
     assert hero.delivery_reason == "Failed silhouette. The image delivered before is withdrawn."
     assert (hero.width, hero.height, len(hero.scores)) == (WIDTH, HEIGHT, 2)
     assert hero.before is not None
-    assert hero.before.path.name == "clay.png"
+    assert (hero.before.path.name, hero.before_label) == ("clay.png", "Untextured")
     assert hero.scores[0].evidence is not None
     assert hero.scores[0].bbox == (10, 20, 60, 70)
     assert hero.provenance == {"preset": "none", "preset_version": "1", "seed": "7", "strength": "0.3",

@@ -26,7 +26,10 @@ from pipeline.scores import read_scores
 from pipeline.sentinel.types import Verdict
 from pipeline.store import Artifact, ArtifactStore
 
-BEFORE = ("clay", "albedo")                # previews that show the product before refinement, best first
+# What a final image is compared with, best first: previews of the control passes and what they are called.
+# An unrefined image is the raster picture itself, so the bare form stands beside it instead.
+BEFORE_REFINED = {"beauty": "Render", "clay": "Untextured", "diffuse": "Untextured", "albedo": "Texture"}
+BEFORE_UNREFINED = {"clay": "Untextured", "diffuse": "Untextured", "albedo": "Texture"}
 PROVENANCE = ("preset", "preset_version", "model", "revision", "model_sha256", "seed", "prompt", "digital_source_type")
 Row = Mapping[str, Any]
 
@@ -47,10 +50,17 @@ def collect(store: ArtifactStore, catalogue: Catalogue, generated_at: str | None
         "Store": str(store.root),
     }
     return ReportData(
-        title=catalogue.root.name.replace("_", " ").replace("-", " ").strip().capitalize() or "Catalogue",
+        title=_title(catalogue),
         skus=tuple(skus), presets=tuple(sorted({str(s["preset"]) for s in sources if s.get("preset")})),
         generated_at=generated_at or datetime.now(UTC).isoformat(timespec="seconds"),
         run={key: value for key, value in run.items() if value})
+
+
+def _title(catalogue: Catalogue) -> str:
+    """The catalogue's folder as a headline; a folder that is only called catalogue needs its parent's name."""
+    folder = catalogue.root
+    words = f"{folder.parent.name} {folder.name}" if folder.name.lower() in ("catalogue", "catalog") else folder.name
+    return words.replace("_", " ").replace("-", " ").strip().capitalize() or "Catalogue"
 
 
 def _sku(store: ArtifactStore, catalogue: Catalogue, name: str, recorded: Mapping[str, Any] | None
@@ -107,15 +117,15 @@ def _shots(store: ArtifactStore, product: Product) -> tuple[tuple[ReportShot, ..
     shots, sources = [], []
     for name in _shot_names(passes, refined):
         after = _image(refined, f"{name}.png")
-        before = next((image for kind in BEFORE if (image := _image(passes, f"previews/{name}/{kind}.png"))), None)
         made = refined.json(f"{name}.json") if refined and f"{name}.json" in refined.files else {}
         sources += [made] if made else []
+        before, label = _before(passes, name, BEFORE_UNREFINED if made.get("preset") == "none" else BEFORE_REFINED)
         width, height = _size(after or before)
         scores = tuple(_score(row, scored) for row in rows if row["shot"] == name)
         out, why = _delivery(manifest, name)
         judged = [score.score for score in scores if score.required and score.score is not None]
         shots.append(ReportShot(name, width, height, verdicts.get(name), min(judged, default=None), before, after,
-                                scores, out, why, _provenance(made)))
+                                scores, out, why, _provenance(made), label))
     return tuple(shots), sources
 
 
@@ -142,6 +152,14 @@ def _image(artifact: Artifact | None, name: str) -> ReportImage | None:
     if artifact is None or name not in artifact.files:
         return None
     return ReportImage(artifact.path(name), f"../{artifact.asset}/{artifact.sku}/{artifact.data_version}/{name}")
+
+
+def _before(passes: Artifact | None, shot: str, kinds: Mapping[str, str]) -> tuple[ReportImage | None, str]:
+    for kind, label in kinds.items():
+        image = _image(passes, f"previews/{shot}/{kind}.png")
+        if image is not None:
+            return image, label
+    return None, ""
 
 
 def _size(image: ReportImage | None) -> tuple[int, int]:

@@ -22,7 +22,8 @@ VIEWER_QUALITY = 80
 RANK = {"fail": 0, "unmeasured": 1, "warn": 2, "pass": 3, "not_applicable": 4}
 WORDS = {"pass": "Pass", "warn": "Warning", "fail": "Fail", "unmeasured": "Unmeasured",
          "not_applicable": "Not applicable", "unscored": "Not scored", "error": "Error"}
-UNITS = {"fraction": "%", "percent": "%", "ratio": "×", "dE00": "ΔE₀₀", "delta_e00": "ΔE₀₀", "deg": "°"}
+UNITS = {"fraction": "%", "percent": "%", "ratio": "×", "dE00": "ΔE₀₀", "ΔE00": "ΔE₀₀", "deg": "°",
+         "share": "%", "correlation": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +185,8 @@ def _framed(score: ReportScore) -> bool:
 
 
 def _words(score: ReportScore, number: int) -> CheckView:
-    detail = [score.estimator.replace("_", " ")]
-    if score.coverage < 1 and score.verdict != "not_applicable":
+    detail = [score.estimator.replace("_", " ").replace("delta e", "ΔE")]
+    if score.coverage < 0.995 and score.verdict != "not_applicable":
         detail.append(f"{score.coverage:.0%} of it seen")
     if not score.required:
         detail.append("advisory")
@@ -213,16 +214,17 @@ def region_in_words(region: str, check: str = "") -> str:
     """``label:tongue#1`` → ``label tongue #1``; what the check's name already says is left out."""
     kind, _, name = region.partition(":")
     if name and (kind == "material" or kind in check):
-        return name.replace("#", " #")
-    return "" if region == "image" else region.replace(":", " ").replace("#", " #")
+        region = name
+    return "" if region in ("image", check) else region.replace(":", " ").replace("#", " #").replace("_", " ")
 
 
 def quantity(value: float, unit: str) -> str:
     """A value with its unit, to three digits."""
-    shown = value * 100 if unit == "fraction" else value
+    shown = value * 100 if unit in ("fraction", "share") else value
     digits = 0 if abs(shown) >= 100 else 1 if abs(shown) >= 10 else 2
     number = f"{shown:.{digits}f}"
     number = number.rstrip("0").rstrip(".") if digits else number
+    number = "< 0.01" if 0 < shown < 0.005 else number
     name = UNITS.get(unit, unit)
     return f"{number}{name}" if name in ("", "×", "°") else f"{number}\u202f{name}"
 

@@ -47,12 +47,13 @@ class ReportShot:
     height: int
     verdict: Verdict | None                # None: not scored
     score: float | None                    # lowest score of the required checks
-    before: ReportImage | None
-    after: ReportImage | None
+    before: ReportImage | None             # the picture before refinement
+    after: ReportImage | None              # the final image
     scores: tuple[ReportScore, ...] = ()
     delivered: bool | None = None          # None: delivery has not run
     delivery_reason: str = ""
     provenance: Mapping[str, str] | None = None  # facts about the final image, in display order
+    before_label: str = "Render"           # what ``before`` is, in a word
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@
     const [left, right] = all(".side", compare);
     const draw = () => {
       compare.style.setProperty("--at", `${range.value}%`);
-      range.setAttribute("aria-valuetext", `${Math.round(range.value)} % render`);
+      range.setAttribute("aria-valuetext", `${Math.round(range.value)} %`);
       left.style.opacity = range.value < 14 ? 0 : 1;
       right.style.opacity = range.value > 86 ? 0 : 1;
     };
