@@ -2,8 +2,8 @@
 
 Along normals of the expected contour, every profile is cut into product and background; one
 joint path through all profiles (Viterbi, as in active contours by dynamic programming, Amini et
-al., 1990) keeps noise and texture from being taken for the edge. The edge is then read to a
-fraction of a pixel from the area under the profile around it.
+al., 1990) keeps noise and texture from being taken for the edge. A parabola through the cost
+around the path reads the edge to a fraction of a pixel.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, map_coordinates
 from skimage.measure import find_contours
 
-from pipeline.colour import srgb_encode, view_transform
+from pipeline.colour import srgb_decode, srgb_encode, view_transform
 from pipeline.sentinel.types import U8, Expected
 
 F64 = NDArray[np.float64]
@@ -25,15 +25,20 @@ Bools = NDArray[np.bool_]
 REACH = 14.0           # px to either side of the contour
 STEP = 0.5             # px between samples of a profile
 OFFSETS: F64 = np.arange(-REACH, REACH + STEP / 2, STEP)  # negative: inside the product
+_MIDDLE = len(OFFSETS) // 2
 _SPACING = 2.0         # px between profiles
 _MOST_PROFILES = 3000  # above it the spacing grows
 _SHORTEST = 24.0       # px; a shorter closed contour is a speck
-_LOWEST_CONTRAST = 16.0 / 255.0  # rgb distance of product and background; below it JPEG noise moves the edge
+_LOWEST_CONTRAST = 16.0 / 255.0  # rgb distance of product and background; below it nobody sees the edge
 _FULL_CONTRAST = 64.0 / 255.0    # above it an edge cannot be read better
-_SIDE = slice(2, 8)    # samples 1..4 px away from an edge that speak for its side
-_TRUE_EDGE = 3         # samples; where even the faithful picture reads further off, its edge is hidden
+_MODEL_ERROR = 0.04    # rgb; noise, JPEG and what relighting by one gain leaves over
+_NEITHER = 8.0         # a sample's highest cost
+_BARRED = 1e3          # where the profile crosses another part of the product
+_HOME = 0.1            # cost per px away from the expected contour: without evidence the edge has not moved
+_TRUE_EDGE = 1.5       # px; where even the faithful picture reads further off, its edge is hidden
+_GAIN = (0.4, 2.5)     # of linear light
 _JUMP = 4              # samples the path may move from one profile to the next
-_JUMP_COST = 0.12      # per sample, in units of one wholly wrong sample
+_JUMP_COST = 0.5       # per sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,28 +102,31 @@ def contour_deviation(expected: Expected, observed: U8, profiles: Profiles) -> D
     off, so that shading and texture beside the edge cancel.
     """
     xy = profiles.xy
-    alpha = _sample(expected.alpha, xy)
-    low, high = _clear_range(alpha)
+    low, high = _clear_range(_sample(expected.alpha, xy))
     wanted, seen = _sample(expected.display, xy), _sample(observed, xy)
-    middle = len(OFFSETS) // 2
-    clear = (low <= middle - 8) & (high >= middle + 8)
-    plate = _plate_colour(expected, xy)
-    index = np.arange(len(OFFSETS))[None]
-    barred = (index < low[:, None] + 2) | (index > high[:, None] - 2)
+    ground = _plate_colour(expected, xy)
+    ground[:, :_MIDDLE + 3] = ground[:, _MIDDLE + 3:_MIDDLE + 4]
+    state = np.arange(len(OFFSETS))[None]
+    barred = (state < low[:, None] + 2) | (state > high[:, None] - 2)
 
-    def read(picture: F64, readable: Bools) -> tuple[NDArray[np.intp], F64, F64]:
-        cost = np.where(barred, 1e3, _segmentation_cost(wanted, picture, plate, middle))
+    def read(picture: F64, product: F64, readable: Bools) -> F64:
+        cost = np.where(barred, _BARRED, _segmentation_cost(picture, product, ground))
         cost[~readable] = 0.0
         path = np.concatenate([joint_path(cost[profiles.contour == number]) for number in range(len(profiles.closed))])
-        return path, *_sub_pixel(picture, path)
+        return np.asarray(OFFSETS[path] + STEP / 2 + STEP * _vertex(cost, path), np.float64)
 
-    wanted_path, wanted_edge, wanted_contrast = read(wanted, clear)
-    _, contrast_at_edge = _sub_pixel(wanted, np.full(len(wanted), middle))
-    faintest = np.minimum(wanted_contrast, contrast_at_edge)
-    measurable = clear & (faintest >= _LOWEST_CONTRAST) & (np.abs(wanted_path - middle) <= _TRUE_EDGE)
-    _, edge, contrast = read(seen, measurable)
-    usable = measurable & (contrast >= 0.5 * _LOWEST_CONTRAST)
-    weight = np.minimum(np.minimum(faintest, contrast), _FULL_CONTRAST) ** 2
+    clear = (low <= _MIDDLE - 8) & (high >= _MIDDLE + 8)
+    as_drawn = _extended(wanted)
+    wanted_contrast = _contrast(as_drawn, ground)
+    measurable = clear & (wanted_contrast >= _LOWEST_CONTRAST)
+    wanted_edge = read(wanted, as_drawn, measurable)
+    measurable &= np.abs(wanted_edge) <= _TRUE_EDGE
+
+    as_lit = _extended(_relit(wanted, seen))
+    contrast = np.minimum(wanted_contrast, _contrast(as_lit, ground))
+    usable = measurable & (contrast >= _LOWEST_CONTRAST)
+    edge = read(seen, as_lit, usable)
+    weight = np.minimum(contrast, _FULL_CONTRAST) ** 2
     return Deviation(profiles, np.where(usable, edge - wanted_edge, np.nan), measurable, usable, weight)
 
 
@@ -144,51 +152,58 @@ def joint_path(cost: F64) -> NDArray[np.intp]:
     return path
 
 
-def _segmentation_cost(wanted: F64, seen: F64, plate: F64, middle: int) -> F64:
+def _segmentation_cost(picture: F64, product: F64, ground: F64) -> F64:
     """(n, m) cost of the edge lying after each sample: product up to it, background beyond.
 
-    Product colour is the expected picture's, at the gain that the image shows further inside;
-    beyond the contour it is continued from 1 px inside. Background is the plate, likewise
-    continued inwards.
+    Squared differences in units of the model's own error, or of the contrast where that is more,
+    cut off where a sample is plainly neither: so the cost is round at an edge however it is
+    filtered. Where product and background look alike it is flat, and the edge stays at home.
     """
-    inner = slice(0, middle - 8)
-    gain = (seen[:, inner].mean(axis=1) + 1e-3) / (wanted[:, inner].mean(axis=1) + 1e-3)
-    product = wanted * np.clip(gain, 0.5, 2.0)[:, None]
-    product[:, middle - 2:] = product[:, middle - 3:middle - 2]
-    ground = plate.copy()
-    ground[:, :middle + 3] = ground[:, middle + 3:middle + 4]
-    scale = np.maximum(((product - ground) ** 2).sum(axis=-1), _LOWEST_CONTRAST**2)
-    unlike_product = np.minimum(((seen - product) ** 2).sum(axis=-1) / scale, 1.0)
-    unlike_ground = np.minimum(((seen - ground) ** 2).sum(axis=-1) / scale, 1.0)
+    error = np.maximum(_MODEL_ERROR, _contrast(product, ground) / np.sqrt(2 * _NEITHER))[:, None]
+    unlike_product, unlike_ground = (
+        np.minimum(((picture - model) ** 2).sum(axis=-1) / (2 * error**2), _NEITHER) for model in (product, ground))
     before = np.cumsum(unlike_product, axis=1)
     after = unlike_ground.sum(axis=1, keepdims=True) - np.cumsum(unlike_ground, axis=1)
-    return np.asarray(before + after)
+    return np.asarray(before + after + _HOME * np.abs(OFFSETS + STEP / 2))
 
 
-def _sub_pixel(profile: F64, path: NDArray[np.intp]) -> tuple[F64, F64]:
-    """(n,) edge position in px by the area under the profile within 4 px of ``path``, and its contrast."""
-    last = profile.shape[1] - 1
-    around = np.arange(-8, 9)
-    window = np.take_along_axis(profile, np.clip(path[:, None] + around, 0, last)[..., None], axis=1)
-    product = window[:, ::-1][:, 8 + _SIDE.start + 2:].mean(axis=1)
-    ground = window[:, 8 + _SIDE.start + 2:].mean(axis=1)
-    difference = product - ground
-    contrast = np.linalg.norm(difference, axis=1)
-    share = ((window - ground[:, None]) * difference[:, None]).sum(axis=-1)
-    share = np.clip(share / np.maximum(contrast**2, 1e-6)[:, None], 0.0, 1.0)
-    # Samples from -4 px on that are product push the edge outward by one step each.
-    area = (share.sum(axis=1) - 0.5) * STEP
-    return OFFSETS[path] - 8 * STEP + area, contrast
+def _relit(wanted: F64, seen: F64) -> F64:
+    """The expected profiles (n, m, 3) in the light that the image shows further inside the product."""
+    first, second = srgb_decode(wanted), srgb_decode(seen)
+    inner = slice(0, _MIDDLE - 8)
+    gain = (second[:, inner].mean(axis=1) + 1e-3) / (first[:, inner].mean(axis=1) + 1e-3)
+    return srgb_encode(first * np.clip(gain, *_GAIN)[:, None]).astype(np.float64)
+
+
+def _extended(profile: F64) -> F64:
+    """Product colour along the whole profile: beyond 1 px inside the contour, what is there."""
+    product = profile.copy()
+    product[:, _MIDDLE - 1:] = product[:, _MIDDLE - 2:_MIDDLE - 1]
+    return product
+
+
+def _contrast(product: F64, ground: F64) -> F64:
+    """(n,) rgb distance of product and background right at the contour."""
+    near = slice(_MIDDLE - 4, _MIDDLE - 1)
+    return np.asarray(np.linalg.norm(product[:, near].mean(axis=1) - ground[:, _MIDDLE + 3], axis=-1))
+
+
+def _vertex(cost: F64, path: NDArray[np.intp]) -> F64:
+    """(n,) offset in samples, ±0.5, of the parabola's lowest point through the cost around ``path``."""
+    rows, last = np.arange(len(path)), cost.shape[1] - 1
+    before, at, after = (cost[rows, np.clip(path + step, 0, last)] for step in (-1, 0, 1))
+    bend = before - 2 * at + after
+    sound = (bend > 1e-9) & (np.maximum(before, after) < _BARRED)
+    return np.where(sound, np.clip(0.5 * (before - after) / np.where(sound, bend, 1.0), -0.5, 0.5), 0.0)
 
 
 def _clear_range(alpha: F64) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """(n,) first and last sample up to which a profile crosses nothing but this one edge."""
-    middle = alpha.shape[1] // 2
     hollow = alpha < 0.9
-    hollow[:, middle - 3:] = False
+    hollow[:, _MIDDLE - 3:] = False
     solid = alpha > 0.1
-    solid[:, :middle + 4] = False
-    low = np.where(hollow.any(axis=1), middle - np.argmax(hollow[:, middle::-1], axis=1) + 1, 0)
+    solid[:, :_MIDDLE + 4] = False
+    low = np.where(hollow.any(axis=1), _MIDDLE - np.argmax(hollow[:, _MIDDLE::-1], axis=1) + 1, 0)
     high = np.where(solid.any(axis=1), np.argmax(solid, axis=1) - 1, alpha.shape[1] - 1)
     return low.astype(np.intp), high.astype(np.intp)
 
