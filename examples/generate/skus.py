@@ -17,6 +17,7 @@ from examples.generate.footwear import GREEN_WHITE, NAVY_GUM, court_sneaker, lea
 from examples.generate.lamp import desk_lamp
 from examples.generate.model import Model
 from examples.generate.mug import tidewater_mug
+from examples.generate.tidy import tidied
 from examples.generate.tote import bookshop_tote
 from examples.generate.vase import porcelain_vase
 from examples.generate.writers import WRITERS
@@ -76,7 +77,7 @@ def write_catalogue(root: Path, skus: Iterable[str] | None = None) -> list[Path]
 
 def write_sku(entry: Entry, folder: Path) -> Path:
     """Write one SKU folder anew."""
-    model = entry.model()
+    model = tidied(entry.model())
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     WRITERS[entry.format](model, folder, entry.stem)

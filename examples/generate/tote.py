@@ -85,7 +85,7 @@ def _bag() -> list[Surface]:
 
 def _scaled(ring: F64, factor: float, height: float | None) -> F64:
     """A ring drawn in towards the bag's axis, at its own or one height."""
-    result = ring * np.array([factor, 1.0, factor])
+    result: F64 = ring * np.array([factor, 1.0, factor])
     if height is not None:
         result[:, 1] = height
     return result

@@ -90,7 +90,7 @@ def write_fbx(model: Model, folder: Path, stem: str) -> None:
 
 def _add_part(scene: _Scene, part: Part, material: int) -> None:
     geometry, geometry_id = scene.add("Geometry", part.name, "Geometry", "Mesh")
-    points, corner_point = _distinct(part.positions.astype(np.float64) * 100.0, part.triangles, 14)
+    points, corner_point = _distinct(part.positions.astype(np.float64) * 100.0, part.triangles, 17)
     polygons = corner_point.reshape(-1, 3).copy()
     polygons[:, 2] = -polygons[:, 2] - 1  # a polygon's last corner is stored as its complement
     geometry.add("GeometryVersion", 124)
