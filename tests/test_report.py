@@ -145,6 +145,8 @@ def test_hostile_names_stay_text(page: str) -> None:
 def test_the_defect_is_framed_on_the_picture_and_in_its_crop(page: str) -> None:
     left, top = 100 * BBOX[0] / WIDTH, 100 * BBOX[1] / HEIGHT
     assert f'data-number="1" style="left:{left}%;top:{top}%;width:25.0%;height:{round(4000 / HEIGHT, 3)}%"' in page
+    assert ">Where<" in page
+    assert ">Expected<" in page
     window = crop_window(BBOX, WIDTH, HEIGHT)
     assert f"left:{round(100 * (BBOX[0] - window[0]) / (window[2] - window[0]), 3)}%" in page
 
@@ -275,6 +277,16 @@ def test_collect_reads_as_far_as_each_sku_got(shop: tuple[ArtifactStore, Catalog
                                "digital_source_type": "digitalCreation"}
     assert shoe.facts is not None
     assert (shoe.facts.format, shoe.facts.front) == ("FBX, in cm, +z up", "+x, 93% sure")
+
+
+def test_a_delivery_older_than_the_verdict_says_so(shop: tuple[ArtifactStore, Catalogue]) -> None:
+    store, catalogue = shop
+    with store.writing("delivered_images", "shoe", "0", {}) as pending:
+        pending.writer.json("manifest.json", {"schema": DELIVERY_SCHEMA, "withdrawn": [], "withheld": [],
+                                              "images": [{"shot": "hero", "verdict": "pass"}]})
+    (hero,) = next(sku for sku in collect(store, catalogue).skus if sku.sku == "shoe").shots
+    assert (hero.delivered, hero.verdict) == (True, "fail")
+    assert hero.delivery_reason == "An earlier image is out, judged pass; delivery has not run since."
 
 
 def test_a_page_from_a_store(shop: tuple[ArtifactStore, Catalogue]) -> None:

@@ -122,7 +122,7 @@ def _shots(store: ArtifactStore, product: Product) -> tuple[tuple[ReportShot, ..
         before, label = _before(passes, name, BEFORE_UNREFINED if made.get("preset") == "none" else BEFORE_REFINED)
         width, height = _size(after or before)
         scores = tuple(_score(row, scored) for row in rows if row["shot"] == name)
-        out, why = _delivery(manifest, name)
+        out, why = _delivery(manifest, name, verdicts.get(name))
         judged = [score.score for score in scores if score.required and score.score is not None]
         shots.append(ReportShot(name, width, height, verdicts.get(name), min(judged, default=None), before, after,
                                 scores, out, why, _provenance(made), label))
@@ -190,10 +190,13 @@ def _number(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else float(value)
 
 
-def _delivery(manifest: Mapping[str, Any] | None, shot: str) -> tuple[bool | None, str]:
+def _delivery(manifest: Mapping[str, Any] | None, shot: str, verdict: str | None) -> tuple[bool | None, str]:
+    """Whether an image of the shot is out, and why. A manifest may be older than the verdict."""
     if manifest is None:
         return None, ""
     for image in manifest["images"]:
+        if image["shot"] == shot and image["verdict"] != verdict:
+            return True, f"An earlier image is out, judged {image['verdict']}; delivery has not run since."
         if image["shot"] == shot:
             return True, reason(Decision(shot, True, False, "passed" if image["verdict"] == "pass" else "warned"))
     withdrawn = any(entry["shot"] == shot for entry in manifest["withdrawn"])

@@ -160,7 +160,8 @@ def _shot_view(sku: ReportSku, shot: ReportShot, embed: bool) -> ShotView:
         if score.bbox is not None and shot.width and shot.height:
             window = crop_window(score.bbox, shot.width, shot.height)
             cuts = [data_uri(crop(picture, window, shot.width, shot.height), 84)
-                    if picture is not None and number else "" for picture in (after, before)]
+                    if picture is not None and number else ""
+                    for picture in (after, None if score.evidence else before)]
             view = replace(view, box=_box(score.bbox, (0, 0, shot.width, shot.height)), crop_after=cuts[0],
                            crop_before=cuts[1], crop_box=_box(score.bbox, window))
         if score.evidence is not None and score.verdict in ("fail", "warn", "unmeasured"):
