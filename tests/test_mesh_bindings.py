@@ -63,6 +63,17 @@ def test_no_uvs_but_a_texture(tmp_path: Path) -> None:
     assert "diffuse.png" in caught.value.message
 
 
+def test_a_few_faces_without_uvs_are_a_warning(tmp_path: Path) -> None:
+    gltf = Gltf()
+    gltf.scene([gltf.box() | {"material": 0}, gltf.box(with_uv=False) | {"material": 0}])
+    gltf.json["materials"] = [{"name": "m"}]
+    (tmp_path / "shoe.glb").write_bytes(gltf.glb())
+    (tmp_path / "diffuse.png").write_bytes(PNG)
+    result = ingest_folder(tmp_path, "shoe.glb")
+    assert "base_color" in result.mesh.materials[0].textures
+    assert any("12 triangles of m have no UVs" in warning for warning in result.report.warnings)
+
+
 def test_no_uvs_and_no_texture_is_fine(tmp_path: Path) -> None:
     assert ingest_folder(_folder(tmp_path, [], with_uv=False), "shoe.glb").mesh.uv_sets == ()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import perf_counter
@@ -137,3 +139,15 @@ def test_malformed_files_end_in_a_named_error_or_a_sound_mesh(shared_folder: Pat
     assert len(outcomes) > 20
     assert [str(path) for path, _, wrong in outcomes if wrong] == []
     assert [str(path) for path, seconds, _ in outcomes if seconds > BAD_SECONDS] == []
+
+
+def test_damaged_draco_data_is_named(shared_folder: Path, tmp_path: Path) -> None:
+    document = json.loads((shared_folder / "corpus" / "mug-gltf" / "model.gltf").read_text())
+    head, _, body = document["buffers"][0]["uri"].partition(",")
+    data = bytearray(base64.b64decode(body))
+    data[40:400] = bytes(360)
+    document["buffers"][0]["uri"] = head + "," + base64.b64encode(data).decode()
+    (tmp_path / "m.gltf").write_text(json.dumps(document))
+    with pytest.raises(PackshotError) as caught:
+        _ingest(tmp_path, "m.gltf")
+    assert caught.value.code in {"draco_malformed", "loader_crashed", "loader_memory"}

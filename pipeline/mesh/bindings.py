@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _BASE_WORDS = ("basecolor", "diffuse", "albedo", "color", "colour", "diff", "col")
 _OTHER_MAPS = re.compile(r"(normal|nrm|rough|metal|gloss|spec|occlusion|height|displace|bump|emissi|opacity|mask|"
+                         r"preview|thumb|screenshot|photo|"
                          r"(^|[^a-z])(ao|orm|nor)([^a-z]|$))")
 _NOT_PRODUCT = ("reference/",)
 

@@ -22,6 +22,7 @@ from pipeline.mesh.raw import RawMaterial, RawMesh, RawPart
 from pipeline.mesh.triangulate import triangulate
 from pipeline.mesh.types import EmbeddedCamera
 from pipeline.mesh.ufbx_pin import pin
+from pipeline.mesh.units import METRES
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -48,7 +49,7 @@ def load_fbx(data: bytes, context: LoadContext) -> RawMesh:
     metadata = pin(scene.metadata)
     warnings = [str(pin(w).description) for w in pin(metadata.warnings)][:20]
     unit = float(settings.unit_meters)
-    raw = RawMesh("fbx", "ufbx 0.0.5", [], [], 1.0, f"{unit:g} m", "+y",
+    raw = RawMesh("fbx", "ufbx 0.0.5", [], [], 1.0, _unit_name(unit), "+y",
                   _AXES[int(settings.axes.up)], warnings=warnings)
     nodes = [pin(node) for node in pin(scene.nodes)]
     with_mesh = [node for node in nodes if pin(node.mesh) is not None]
@@ -73,6 +74,10 @@ def load_fbx(data: bytes, context: LoadContext) -> RawMesh:
         raw.parts.extend(_parts(cache[key], _matrix(node.geometry_to_world), indices, raw.materials))
     raw.cameras.extend(camera for node in nodes if (camera := _camera(node)) is not None)
     return raw
+
+
+def _unit_name(metres: float) -> str:
+    return next((name for name, size in METRES.items() if abs(metres / size - 1) < 1e-6), f"{metres:g} m")
 
 
 def _open(data: bytes, context: LoadContext) -> Any:

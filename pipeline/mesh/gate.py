@@ -13,6 +13,7 @@ from pipeline.mesh.normals import face_areas, is_closed, signed_volume
 from pipeline.mesh.raw import RawMesh, RawPart
 
 _DEGENERATE = 1e-13     # of the squared diagonal: less area than float32 positions can hold
+_MAX_UV = 1e6           # beyond it float32 no longer addresses a texel
 _DISAGREE = 0.02        # share of triangles whose normals may point against their winding unremarked
 
 
@@ -77,7 +78,7 @@ def _finite_attributes(part: RawPart, warnings: list[str]) -> RawPart:
     """UVs, colours and tangents with NaN or infinity are replaced; normals are mended later."""
     uv_sets = []
     for uv in part.uv_sets:
-        finite = np.asarray(np.isfinite(uv).all(axis=1))
+        finite = np.asarray((np.abs(uv) < _MAX_UV).all(axis=1))
         if not finite.all():
             warnings.append(f"{int((~finite).sum()):,} uv coordinates are not finite; they become (0, 0)")
             uv = np.where(finite[:, None], uv, 0.0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import IngestError
 from pipeline.mesh.gltf_container import is_data_uri, parse_json
-from pipeline.mesh.mtl import library_names
+from pipeline.mesh.mtl import decode_text, library_names
 from pipeline.mesh.resolver import Resolver
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def geometry_files(folder: Path | UPath, mesh_file: str, files: Sequence[str]) -
     except OSError:
         return ()
     references = _buffers(data) if suffix != "obj" else [
-        name for rest in _MTLLIB.findall(data) for name in library_names(rest.decode("utf-8", "replace"))]
+        name for rest in _MTLLIB.findall(data) for name in library_names(decode_text(rest))]
     resolver = Resolver(Path("."), files, mesh_file)
     found = set()
     for reference in references:

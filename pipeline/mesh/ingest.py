@@ -119,8 +119,7 @@ def _materials(table: Sequence[RawMaterial], from_file: Sequence[tuple[dict[Slot
                parts: Sequence[RawPart], owner: dict[int, int], manifest: Manifest, description: str, category: str,
                resolver: Resolver, bind_loose: bool, warnings: list[str]) -> tuple[list[Material], list[Binding]]:
     """Values from file, guess and manifest; textures from file, manifest and name."""
-    uv_counts = [min((len(part.uv_sets) for part in parts if owner[part.material] == i), default=0)
-                 for i in range(len(table))]
+    uv_counts = [max(len(part.uv_sets) for part in parts if owner[part.material] == i) for i in range(len(table))]
     warnings.extend(bindings.check_named([raw.name for raw in table], manifest.material))
     materials: list[Material] = []
     bound: list[Binding] = []
@@ -148,6 +147,11 @@ def _materials(table: Sequence[RawMaterial], from_file: Sequence[tuple[dict[Slot
     replaced = {(b.material, b.slot) for b in by_name}
     bound = [b for b in bound if (b.material, b.slot) not in replaced]
     bindings.require_uv(materials, [count > 0 for count in uv_counts], resolver.mesh_file)
+    for part in parts:
+        material = materials[owner[part.material]]
+        if material.textures and not part.uv_sets and uv_counts[owner[part.material]]:
+            warnings.append(f"{len(part.triangles):,} triangles of {material.name} have no UVs; there its textures show "
+                            "one colour")
     return [_within_sets(m, count, warnings) for m, count in zip(materials, uv_counts, strict=True)], [*bound, *by_name]
 
 

@@ -37,6 +37,7 @@ KINDS: Mapping[str, Kind] = {
     "foam": Kind(("foam", "eva", "midsole"), 0.8, relief_mm=0.05),
     "rubber": Kind(("rubber", "sole", "outsole", "tire", "tyre", "silicone", "grip"), 0.65, relief_mm=0.1),
     "leather": Kind(("leather", "nappa", "hide", "upper"), 0.5, sheen=0.05, relief_mm=0.12),
+    "synthetic": Kind(("synthetic", "microfibre", "microfiber", "softshell"), 0.7, relief_mm=0.05),
     "wicker": Kind(("wicker", "rattan", "cane", "seagrass"), 0.65, relief_mm=0.8),
     "wood": Kind(("wood", "wooden", "oak", "walnut", "beech", "pine", "bamboo", "teak"), 0.55, relief_mm=0.08),
     "cardboard": Kind(("cardboard", "carton", "corrugated", "kraft"), 0.85, relief_mm=0.05),
@@ -54,7 +55,7 @@ KINDS: Mapping[str, Kind] = {
     "fabric": Kind(("fabric", "cloth", "textile", "cotton", "polyester", "lining", "cushion", "upholstery", "felt",
                     "tongue"), 0.9, sheen=0.3, relief_mm=0.2),
 }
-CATEGORY_KIND: Mapping[str, str] = {"footwear": "leather", "mug": "ceramic", "bottle": "plastic", "box": "cardboard",
+CATEGORY_KIND: Mapping[str, str] = {"footwear": "synthetic", "mug": "ceramic", "bottle": "plastic", "box": "cardboard",
                                     "furniture": "wood", "sport": "plastic", "appliance": "plastic", "bag": "canvas",
                                     "toy": "plastic"}
 _OPEN_FIELDS = ("roughness", "metallic", "sheen", "relief_mm", "clearcoat")
@@ -85,7 +86,8 @@ def complete(raw: RawMaterial, description: str, category: str, overrides: Seque
     stated = {name: value for override in overrides for name in _OVERRIDABLE
               if (value := getattr(override, name)) is not None}
     kind, source = _kind(raw, stated.pop("kind", None), description, category)
-    material = Material(raw.name, raw.base_color or (1.0, 1.0, 1.0, 1.0), emissive=raw.emissive,
+    red, green, blue, alpha = (min(max(value, 0.0), 1.0) for value in raw.base_color or (1.0, 1.0, 1.0, 1.0))
+    material = Material(raw.name, (red, green, blue, alpha), emissive=raw.emissive,
                         transmission=raw.transmission or 0.0, alpha_mode=raw.alpha_mode,
                         alpha_cutoff=raw.alpha_cutoff, double_sided=raw.double_sided, kind=kind, kind_source=source)
     # A file that speaks in PBR terms and names no sheen or coat means none; only relief has no field in any format.

@@ -22,6 +22,14 @@ class _Map:
     options: dict[str, list[str]]
 
 
+def decode_text(data: bytes) -> str:
+    """UTF-8, else Latin-1: older tools write names in the code page of their machine."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
 def library_names(rest: str) -> list[str]:
     """File names of one ``mtllib`` statement: several, or one with blanks in it."""
     words = rest.split()

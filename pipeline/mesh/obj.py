@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.colour import srgb_decode
 from pipeline.errors import IngestError
 from pipeline.mesh.loaders import LoadContext, loader
-from pipeline.mesh.mtl import library_names, parse_mtl
+from pipeline.mesh.mtl import decode_text, library_names, parse_mtl
 from pipeline.mesh.raw import RawMaterial, RawMesh, RawPart
 from pipeline.mesh.triangulate import triangulate
 
@@ -79,12 +79,12 @@ def _scan(data: bytes, context: LoadContext) -> _Statements:
             found.face_sizes.append(len(tokens))
             found.face_material.append(material)
         elif word == b"usemtl":
-            name = rest.decode("utf-8", "replace").strip()
+            name = decode_text(rest).strip()
             if name not in found.material_names:
                 found.material_names.append(name)
             material = found.material_names.index(name)
         elif word == b"mtllib":
-            found.libraries.extend(library_names(rest.decode("utf-8", "replace")))
+            found.libraries.extend(library_names(decode_text(rest)))
     if not found.face_sizes:
         raise IngestError("mesh_empty", f"{context.mesh_file} has no faces.", "Export the model with its mesh.")
     return found
@@ -158,7 +158,7 @@ def _materials(found: _Statements, context: LoadContext, warnings: list[str]) ->
     known: dict[str, RawMaterial] = {}
     for library in found.libraries:
         try:
-            text = context.resolver.read(library).decode("utf-8", "replace")
+            text = decode_text(context.resolver.read(library))
         except IngestError as error:
             if error.code != "file_missing":
                 raise

@@ -27,7 +27,8 @@ def load_in_child(folder: Path, mesh_file: str, files: Sequence[str], limits: In
     job.write_text(json.dumps({"folder": str(folder.resolve()), "mesh_file": mesh_file, "files": list(files),
                                "limits": asdict(limits)}))
     root = Path(pipeline.__file__).resolve().parent.parent
-    environment = {**os.environ, "PYTHONPATH": str(root), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     child = subprocess.Popen([sys.executable, "-m", "pipeline.mesh.child", str(job)], stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=exchange, env=environment,
                              start_new_session=True)
