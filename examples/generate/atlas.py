@@ -20,14 +20,10 @@ class Slot:
     top: float
     scale: float                               # pixels per mm
     size: tuple[int, int]                      # of the atlas: width, height
-    turned: bool = False                       # x and y of the chart exchanged
 
     def uv(self, flat: F64) -> F64:
         """(…, 2) uv of chart coordinates in mm."""
-        x, y = flat[..., 0], flat[..., 1]
-        if self.turned:
-            x, y = y, x
-        return np.stack([(self.left + x * self.scale) / self.size[0], (self.top + y * self.scale) / self.size[1]], -1)
+        return (flat * self.scale + (self.left, self.top)) / self.size
 
 
 @dataclass
@@ -45,9 +41,6 @@ class Atlas:
 
     def place(self, image: NDArray[np.uint8], slot: Slot, mask: NDArray[np.bool_] | None = None) -> None:
         """Copy a chart's picture to its slot; only where ``mask`` holds."""
-        if slot.turned:
-            image = image.transpose(1, 0, 2)
-            mask = None if mask is None else mask.T
         top, left = round(slot.top), round(slot.left)
         height, width = image.shape[:2]
         if top + height > self.height or left + width > self.width:

@@ -18,7 +18,7 @@ from examples.generate.paint import Canvas
 from examples.generate.panels import Chain, curve, line
 from examples.generate.pattern import Pattern
 from examples.generate.sneaker_panels import Panel, cut, drop
-from examples.generate.sole import SectionPoint, SoleShape, Wall, footbed, plan, sole_parts, wall
+from examples.generate.sole import UP, SectionPoint, SoleShape, Wall, footbed, plan, sole_parts, wall
 from examples.generate.tongue import Tongue, TongueShape, tongue
 from examples.generate.upper import as_part, layers
 
@@ -42,8 +42,8 @@ SLOTS = {
     "tread": Slot(790, 1634, 1.7, ATLAS),
     "footbed": Slot(1410, 1634, 1.9, ATLAS),
     "lining": Slot(6, 1806, 2.0, ATLAS),
-    "tongue": Slot(1290, 1806, 2.2, ATLAS, turned=True),
-    "tongue back": Slot(1290, 1926, 2.2, ATLAS, turned=True),
+    "tongue": Slot(1290, 1808, 1.7, ATLAS),
+    "tongue back": Slot(1440, 1808, 1.7, ATLAS),
     "lace": Slot(1640, 1806, 6.0, ATLAS),
 }
 
@@ -124,14 +124,14 @@ def heel_block(walls: tuple[Wall, Wall]) -> tuple[list[Part], F64]:
     inward = centre - rim
     inward[:, 1] = 0
     inward /= np.linalg.norm(inward, axis=1, keepdims=True)
-    rows = [rim * (1, 0, 1) + inward * s + np.stack([0 * rim[:, 0], level * (tread_height + 0.4), 0 * rim[:, 0]], axis=1)
+    rows = [rim * (1, 0, 1) + inward * s + (level * (tread_height + 0.4))[:, None] * UP
             for level, s in zip(levels, shrink, strict=True)]
     block = np.stack(rows, axis=1)
     run = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(rim, axis=0), axis=1))])
     down = arc_lengths(block, 1)
-    flat = np.stack([np.broadcast_to(run[:, None], down.shape), down], axis=-1)
+    flat = np.stack([np.broadcast_to((run[-1] - run)[:, None], down.shape), down], axis=-1)
     breast = np.stack([block[0], block[-1]], axis=1).transpose(1, 0, 2)
-    breast_flat = np.stack([flat[0], flat[0] + (8.0, 0.0)])
+    breast_flat = np.stack([flat[-1], flat[-1] + (8.0, 0.0)])
     foot = block[:, -1]
     half = len(foot) // 2
     floor = np.stack([foot[:half + 1], foot[::-1][:half + 1]], axis=1)
@@ -161,8 +161,9 @@ def derby() -> Derby:
     flap = tongue(last, TongueShape(top_along=0.545, under_mm=12.0, sunk_mm=4.6, rise_mm=25.0, lean_from_deg=148.0,
                                     lean_to_deg=122.0, corner_mm=9.0, throat_pad_mm=0.9, end_pad_mm=1.3))
     parts.append(grid_part("tongue", [(flap.front, flap.flat, SLOTS["tongue"], True),
-                                      (flap.back, flap.flat, SLOTS["tongue back"], False)], "upper_leather"))
-    holes = (eyelets(patterns[0], 0.825, 0.575, EYELET_COUNT, 7.5), eyelets(patterns[1], 0.825, 0.585, EYELET_COUNT, 7.5))
+                                      (flap.back, flap.back_flat, SLOTS["tongue back"], False)], "upper_leather"))
+    holes = (eyelets(patterns[0], 0.825, 0.575, EYELET_COUNT, 7.5),
+             eyelets(patterns[1], 0.825, 0.585, EYELET_COUNT, 7.5))
     parts.append(_laces(holes, flap))
     walls = (wall(last, WELTED, "lateral"), wall(last, WELTED, "medial"))
     parts.append(sole_parts(walls, SLOTS, "sole_leather"))

@@ -72,9 +72,9 @@ def burnish(canvas: Canvas, pattern: Pattern) -> None:
     canvas.pixels *= tone.astype(np.float32)
 
 
-def _smoothstep(t: F32) -> F32:
+def _smoothstep(t: NDArray[np.floating]) -> F32:
     clipped = np.clip(t, 0.0, 1.0)
-    result: F32 = clipped * clipped * (3 - 2 * clipped)
+    result: F32 = (clipped * clipped * (3 - 2 * clipped)).astype(np.float32)
     return result
 
 

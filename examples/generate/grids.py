@@ -19,10 +19,13 @@ def smooth_normals(positions: F64, triangles: I64) -> F64:
     face = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
     _, place = np.unique(np.round(positions, 4), axis=0, return_inverse=True)
     place = place.reshape(-1)
-    total = np.zeros((place.max() + 1, 3))
+    total, own = np.zeros((place.max() + 1, 3)), np.zeros_like(positions)
     for k in range(3):
         np.add.at(total, place[triangles[:, k]], face)
-    normal: F64 = total[place]
+        np.add.at(own, triangles[:, k], face)
+    # Where two sides of a thin piece meet in one point their normals cancel: each keeps its own there.
+    cancelled = np.linalg.norm(total[place], axis=1) < 0.02 * np.linalg.norm(own, axis=1)
+    normal: F64 = np.where(cancelled[:, None], own, total[place])
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
     return normal
 
@@ -48,7 +51,8 @@ def part_of(name: str, positions: F64, uvs: F64, triangles: I64, material: str) 
     """A part from mm, smooth-shaded, without triangles of no area."""
     corner = positions[triangles]
     area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
-    triangles = triangles[area > 1e-7]
+    used, compact = np.unique(triangles[area > 1e-4], return_inverse=True)  # mm²
+    positions, uvs, triangles = positions[used], uvs[used], compact.reshape(-1, 3)
     normals = smooth_normals(positions, triangles)
     return Part(name, (positions / 1000.0).astype(np.float32), uvs.astype(np.float32), triangles.astype(np.uint32),
                 material, normals.astype(np.float32))

@@ -133,7 +133,7 @@ def swept(path: F64, up: F64, section: LaceSection, pinch: F64 | None = None) ->
     points = (path[:, None] + side[:, None] * x[None, :, None] * narrow + normal[:, None] * y[None, :, None] * thick)
     run = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
     around = arc_lengths(np.stack([x, y, 0 * x], axis=1)[None], 1)[0]
-    flat = np.stack(np.broadcast_arrays(run[:, None], around[None]), axis=-1)
+    flat = np.stack(np.broadcast_arrays(run[:, None], around[-1] - around[None]), axis=-1)
     return points, flat
 
 

@@ -54,7 +54,7 @@ def line(a: tuple[float, float], b: tuple[float, float], count: int = 160) -> F6
 
 
 def resampled(points: F64, spacing: float, least: int = 3, measured: int = 2) -> F64:
-    """(N, D) evenly spaced points of a polyline, its ends included; length is that of the first ``measured`` columns."""
+    """(N, D) evenly spaced points of a polyline, its ends included; the first ``measured`` columns give lengths."""
     steps = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points[:, :measured], axis=0), axis=1))])
     count = max(least, round(steps[-1] / spacing) + 1)
     at = np.linspace(0, steps[-1], count)
@@ -120,7 +120,7 @@ def sheet(pattern: Pattern, loop: F64, free: NDArray[np.bool_], height: float, s
     positions, all_triangles = np.concatenate(rings), np.concatenate(triangles)
     area = np.linalg.norm(np.cross(positions[all_triangles[:, 1]] - positions[all_triangles[:, 0]],
                                    positions[all_triangles[:, 2]] - positions[all_triangles[:, 0]]), axis=1)
-    return Sheet(positions, np.concatenate(normals), np.concatenate(flats), all_triangles[area > 1e-6])
+    return Sheet(positions, np.concatenate(normals), np.concatenate(flats), all_triangles[area > 2e-4])
 
 
 def _inward(loop: F64, free: NDArray[np.bool_]) -> F64:

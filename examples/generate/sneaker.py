@@ -27,7 +27,7 @@ UPPER_ATLAS = (2048, 2048)
 TRIM_ATLAS = (2048, 1024)
 PATTERN_SCALE = 6.4                            # px per mm of the upper: a stitch is 12 px long
 LABEL_SCALE = 14.0
-LABEL_MM = (38.0, 21.0)
+LABEL_MM = (36.0, 20.5)
 EYELET_COUNT = 7
 FACE_MM = 2.1                                  # the eyestay's face over the last
 UNDER_MM = 2.8                                 # depth of its underside
@@ -89,7 +89,8 @@ def sneaker() -> Sneaker:
 
     flap = tongue(last, TongueShape())
     parts.append(grid_part("tongue", [(flap.front, flap.flat, UPPER_SLOTS["tongue"], True),
-                                      (flap.back, flap.flat, UPPER_SLOTS["tongue back"], False)], "tongue_textile"))
+                                      (flap.back, flap.back_flat, UPPER_SLOTS["tongue back"], False)],
+                           "tongue_textile"))
     label, label_flat = patch(flap, *LABEL_MM, below_top=5.0, thickness=0.9)
     parts.append(grid_part("tongue label", [(label, label_flat, UPPER_SLOTS["label"], True)], "tongue_textile"))
 

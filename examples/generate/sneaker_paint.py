@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import zoom
+from scipy.ndimage import distance_transform_edt, zoom
 from scipy.spatial import cKDTree
 
 from examples.generate.atlas import Atlas
@@ -22,6 +22,7 @@ F32 = NDArray[np.float32]
 
 BRAND = "NORTHLINE"
 GRAIN_STRENGTH = 0.030
+BINDING_MM = 3.4                               # width of the tongue's bound edge
 
 
 def upper_map(shoe: Sneaker, dye: Colourway) -> Image.Image:
@@ -148,7 +149,9 @@ def _tongue(shoe: Sneaker, dye: Colourway, scale: float) -> NDArray[np.uint8]:
     wave = sum(np.cos(2 * np.pi * (x * np.cos(a) + y * np.sin(a)) / 1.5) for a in np.radians((0, 60, 120)))
     canvas.shade((0.055 * np.clip(1.1 - np.asarray(wave), 0, 2)).astype(np.float32))
     border = np.concatenate([flat[:, 0], flat[-1], flat[::-1, -1]])
-    canvas.fill(canvas.strokes([resampled(border, 1.0)], 7.0), dye.eyestay)
+    depth = distance_transform_edt(np.pad(canvas.mask([border]) > 0.5, 1))[1:-1, 1:-1] / scale
+    canvas.fill(np.clip((BINDING_MM - depth) * scale, 0, 1).astype(np.float32), dye.eyestay)
+    canvas.shade(0.25 * np.exp(-((depth - BINDING_MM - 0.15) / 0.35) ** 2).astype(np.float32))
     return canvas.image()
 
 
@@ -163,7 +166,7 @@ def label_art(dye: Colourway) -> NDArray[np.uint8]:
     canvas.fill(canvas.mask([mark + np.array([width / 2, 6.9])]), dye.label_ink)
     shape = canvas.pixels.shape[:2]
     ink = word(BRAND, round(4.4 * LABEL_SCALE), tracking=0.10, weight=0.055)
-    limit = round((width - 6.5) * LABEL_SCALE)
+    limit = round((width - 6.0) * LABEL_SCALE)
     if ink.shape[1] > limit:
         size = (limit, round(ink.shape[0] * limit / ink.shape[1]))
         narrowed = Image.fromarray((ink * 255).astype(np.uint8)).resize(size, Image.Resampling.LANCZOS)

@@ -33,7 +33,7 @@ class SoleShape:
     bumper: float = 0.0                        # outward swell at the toe
     footbed: float = 4.0                       # height of the footbed over the feather line
     stations: int = 111                        # per side
-    width: tuple[tuple[float, float], ...] = ((0.0, 1.0), (150.0, 1.0), (300.0, 1.0))  # (x, share of the section's reach)
+    width: tuple[tuple[float, float], ...] = ((0.0, 1.0), (150.0, 1.0), (300.0, 1.0))  # (x, share of its reach)
 
 
 # From inside the lip, over it, down the wall with its stitched groove, round to the tread.
@@ -76,7 +76,8 @@ def wall(last: Last, shape: SoleShape, side: Side) -> Wall:
         height = (top if edge == "top" else bottom) + rise
         # The bumper swells the wall between groove and tread, and hardly the lip.
         swell = toe * float(np.interp(out, (2.2, 3.3), (0.0, 1.0))) * (0.3 if edge == "top" and rise > -5.4 else 1.0)
-        columns.append(feather * (1, 0, 1) + outward * (hold + max(out, 0.0) * spread + min(out, 0.0) + swell)[:, None] + height[:, None] * UP)
+        reach = hold + max(out, 0.0) * spread + min(out, 0.0) + swell
+        columns.append(feather * (1, 0, 1) + outward * reach[:, None] + height[:, None] * UP)
     points = np.stack(columns, axis=1)
     # Columns of the chart stay upright: lengths along the wall are taken on its middle.
     middle = points[:, len(shape.section) * 2 // 3]

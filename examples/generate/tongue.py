@@ -37,6 +37,11 @@ class Tongue:
     back: F64
     flat: F64                                  # (S, T, 2) chart: x towards the lateral side, y downwards
 
+    @property
+    def back_flat(self) -> F64:
+        """The back's chart: as the front's, seen from the other side."""
+        return np.stack([self.flat[..., 0].max() - self.flat[..., 0], self.flat[..., 1]], axis=-1)
+
     def on_front(self, x: F64, y: F64) -> F64:
         """(…, 3) points of the front: ``x`` mm towards the lateral side of its middle, ``y`` mm below its end."""
         middle = self.front.shape[1] // 2
@@ -98,7 +103,9 @@ def tongue(last: Last, shape: TongueShape, columns: int = 29) -> Tongue:
     rows = middle.shape[0]
     around = np.gradient(middle, axis=1)
     upward = np.gradient(middle, axis=0)
-    upward[0, :] = upward[1, :]
+    upward[0] = upward[1]
+    # Beyond the throat the path's own direction: differences between rows that narrow would tilt the rim.
+    upward[len(along):] = np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)[:, None]
     normal = np.cross(around, upward)
     normal /= np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-9)
     if normal[rows // 2, columns // 2, 1] < 0:

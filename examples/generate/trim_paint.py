@@ -100,5 +100,5 @@ def _lace(dye: Colourway, scale: float) -> NDArray[np.uint8]:
     strand = np.abs(((x + fold) / 1.25) % 1.0 - 0.5) * 2
     canvas.shade((0.17 * np.clip((strand - 0.5) * 2, 0, 1) ** 1.5).astype(np.float32))
     tracer = (np.abs(((y + 2.0) % 8.2) - 4.1) < 0.35) & (((x / 1.25) % 2.0) < 1.0)
-    canvas.fill(tracer.astype(np.float32), dye.lace_tracer, 0.8)
+    canvas.fill(tracer.astype(np.float32), dye.lace_tracer, 0.5)
     return canvas.image()
