@@ -29,7 +29,8 @@ _MIDDLE = len(OFFSETS) // 2
 _SPACING = 2.0         # px between profiles
 _MOST_PROFILES = 3000  # above it the spacing grows
 _SHORTEST = 24.0       # px; a shorter closed contour is a speck
-_LOWEST_CONTRAST = 16.0 / 255.0  # rgb distance of product and background; below it nobody sees the edge
+_LOWEST_CONTRAST = 24.0 / 255.0  # rgb distance of product and background; below it hardly anybody sees the edge
+_LOWEST_OBSERVED = 14.0 / 255.0  # in the image's own light; below it noise decides
 _FULL_CONTRAST = 64.0 / 255.0    # above it an edge cannot be read better
 _MODEL_ERROR = 0.04    # rgb; noise, JPEG and what relighting by one gain leaves over
 _NEITHER = 8.0         # a sample's highest cost
@@ -124,7 +125,7 @@ def contour_deviation(expected: Expected, observed: U8, profiles: Profiles) -> D
 
     as_lit = _extended(_relit(wanted, seen))
     contrast = np.minimum(wanted_contrast, _contrast(as_lit, ground))
-    usable = measurable & (contrast >= _LOWEST_CONTRAST)
+    usable = measurable & (contrast >= _LOWEST_OBSERVED)
     edge = read(seen, as_lit, usable)
     weight = np.minimum(contrast, _FULL_CONTRAST) ** 2
     return Deviation(profiles, np.where(usable, edge - wanted_edge, np.nan), measurable, usable, weight)

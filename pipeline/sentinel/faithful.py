@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates, maximum_filter, minimum_filter
 
 from pipeline.colour import from_display
 from pipeline.sentinel.types import U8, Expected
@@ -46,11 +46,13 @@ class Fit:
 def fit_faithful(expected: Expected, observed: U8, white_balance: F32) -> Fit:
     """Fit k and m to one image. ``white_balance`` (3,) divides the observed light.
 
-    Measurable are pixels wholly covered by the product whose predicted highlight is at most 30 %
+    Measurable are pixels wholly inside one material of the product whose predicted highlight is at most 30 %
     of their radiance and which the faithful picture does not cut off. Whether the image cuts them
     off decides ``usable``.
     """
-    solid = expected.alpha > 0.99
+    # One pixel in from every border of a material: there its colour is its own, not a mixture.
+    same = maximum_filter(expected.material_id, 3) == minimum_filter(expected.material_id, 3)
+    solid = (expected.alpha > 0.99) & same
     step = max(1, int(np.ceil(np.sqrt(np.count_nonzero(solid) / _MOST_PIXELS))))
     y, x = (axis * step for axis in np.nonzero(solid[::step, ::step]))
     at = (y, x)

@@ -21,6 +21,7 @@ Bools = NDArray[np.bool_]
 
 TOE_SHARE = 0.18         # of the product's extent along its toe direction
 _FEWEST_PROFILES = 12    # a shorter stretch of visible contour says nothing
+_FEWEST_NEIGHBOURS = 3   # of 5 profiles in a row; an edge that shows here and there is noise
 _LEAST_VISIBLE = 0.1     # share of the contour that must stand out from the background in the faithful picture
 
 
@@ -92,7 +93,8 @@ def _smoothed(deviation: Deviation) -> F64:
         kernel = np.array([0.5, 1.0, 1.0, 1.0, 0.5])
         trust = np.where(known, deviation.weight[part], 0.0)
         mean = convolve1d(trust * calm, kernel, mode=mode) / np.maximum(convolve1d(trust, kernel, mode=mode), 1e-9)
-        result[part] = np.where(known, mean, np.nan)
+        company = convolve1d(known.astype(np.float64), np.ones(5), mode=mode)
+        result[part] = np.where(known & (company >= _FEWEST_NEIGHBOURS), mean, np.nan)
     return result
 
 
