@@ -276,7 +276,7 @@ def test_collect_reads_as_far_as_each_sku_got(shop: tuple[ArtifactStore, Catalog
     assert hero.provenance == {"preset": "none", "preset_version": "1", "seed": "7", "strength": "0.3",
                                "digital_source_type": "digitalCreation"}
     assert shoe.facts is not None
-    assert (shoe.facts.format, shoe.facts.front) == ("FBX, in cm, +z up", "+x, 93% sure")
+    assert (shoe.facts.format, shoe.facts.front) == ("FBX, unit cm, +z up", "+x, 93% sure")
 
 
 def test_a_delivery_older_than_the_verdict_says_so(shop: tuple[ArtifactStore, Catalogue]) -> None:

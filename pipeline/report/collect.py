@@ -92,7 +92,7 @@ def _facts(mesh: Artifact | None) -> ReportFacts | None:
                       for m in report.get("materials", ()))
     x, y, z = report["extents_mm"]
     source = [str(report["format"]).upper()]
-    source += [f"in {report['source_units']}"] if report.get("source_units") else []
+    source += [f"unit {report['source_units']}"] if report.get("source_units") else []
     source += [f"{report['source_up']} up"] if report.get("source_up") else []
     return ReportFacts(", ".join(source), int(report["triangles"]), (x, y, z), _front(report.get("front")), materials,
                        tuple(str(w) for w in report.get("warnings", ())))
