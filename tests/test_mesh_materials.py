@@ -14,7 +14,9 @@ from pipeline.mesh.raw import RawMaterial
     ("MAT_knit", "", "product", "knit"), ("Material.001", "brown leather oxford", "footwear", "leather"),
     ("Material.001", "steel water bottle", "bottle", "steel"), ("Material.001", "mug", "mug", "ceramic"),
     ("Material.001", "wicker chair", "furniture", "wicker"), ("Material.001", "thing", "product", None),
-    ("chromeEyelets", "canvas sneaker", "footwear", "steel"),
+    ("chromeEyelets", "canvas sneaker", "footwear", "steel"), ("sole_leather", "shoe", "footwear", "leather"),
+    ("sole", "leather shoe", "footwear", "rubber"), ("painted_steel", "lamp", "furniture", "lacquer"),
+    ("Material.001", "gold and stone grey sneaker", "footwear", "synthetic"),
 ])
 def test_kinds(name: str, description: str, category: str, kind: str | None) -> None:
     assert guess_kind(name, description, category) == kind

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.mesh.types import Axis, Front
 
 # Categories whose models are usually built to glTF's convention, front = +Z. No more than a convention.
-_CONVENTIONAL = frozenset({"box", "bottle", "mug", "appliance", "furniture", "toy"})
+_CONVENTIONAL = frozenset({"box", "bottle", "mug", "appliance", "furniture", "toy", "jar"})
 _CONVENTION_CONFIDENCE = 0.3
 _END_SHARE = 0.25          # length of toe and heel that is compared
 _CERTAIN_DIFFERENCE = 0.35  # of the product's height: from here on the toe is certain

@@ -150,8 +150,8 @@ def _materials(table: Sequence[RawMaterial], from_file: Sequence[tuple[dict[Slot
     for part in parts:
         material = materials[owner[part.material]]
         if material.textures and not part.uv_sets and uv_counts[owner[part.material]]:
-            warnings.append(f"{len(part.triangles):,} triangles of {material.name} have no UVs; there its textures show "
-                            "one colour")
+            warnings.append(f"{len(part.triangles):,} triangles of {material.name} have no UVs; there its textures "
+                            "show one colour")
     return [_within_sets(m, count, warnings) for m, count in zip(materials, uv_counts, strict=True)], [*bound, *by_name]
 
 

@@ -18,46 +18,49 @@ if TYPE_CHECKING:
 class Kind:
     """How a material usually looks, for the fields a file leaves open."""
 
-    words: tuple[str, ...]     # that name it; the kind's own name is one of them
-    roughness: float           # 0 mirror .. 1 matte
+    words: tuple[str, ...]       # that name it; the kind's own name is one of them
+    roughness: float             # 0 mirror .. 1 matte
     metallic: float = 0.0
-    sheen: float = 0.0         # 0..1 grazing lobe of fibres
-    relief_mm: float = 0.0     # peak height of its micro relief
+    sheen: float = 0.0           # 0..1 grazing lobe of fibres
+    relief_mm: float = 0.0       # peak height of its micro relief
     clearcoat: float = 0.0
+    parts: tuple[str, ...] = ()  # parts of a product that are usually made of it; they count after all words
 
 
-# Ordered: where one name holds words of two kinds, the first kind wins ("rubber_sole_leather" is rubber).
+# Ordered: where one name holds words of two kinds, the first wins ("painted_steel" looks like paint).
 KINDS: Mapping[str, Kind] = {
     "suede": Kind(("suede", "nubuck", "velvet", "velour"), 0.9, sheen=0.6, relief_mm=0.15),
     "patent": Kind(("patent",), 0.15, relief_mm=0.02, clearcoat=0.8),
-    "knit": Kind(("knit", "mesh", "jersey", "wool", "sock"), 0.85, sheen=0.35, relief_mm=0.4),
+    "lacquer": Kind(("lacquer", "lacquered", "paint", "painted", "powder", "gloss", "glossy"), 0.3, clearcoat=0.6),
+    "knit": Kind(("knit", "mesh", "jersey", "wool"), 0.85, sheen=0.35, relief_mm=0.4, parts=("sock",)),
     "canvas": Kind(("canvas", "denim", "linen", "twill"), 0.85, sheen=0.2, relief_mm=0.25),
-    "lace": Kind(("lace", "laces", "shoelace", "shoelaces", "cord", "rope", "thread", "string", "strings"), 0.8,
-                 sheen=0.25, relief_mm=0.3),
-    "foam": Kind(("foam", "eva", "midsole"), 0.8, relief_mm=0.05),
-    "rubber": Kind(("rubber", "sole", "outsole", "tire", "tyre", "silicone", "grip"), 0.65, relief_mm=0.1),
-    "leather": Kind(("leather", "nappa", "hide", "upper"), 0.5, sheen=0.05, relief_mm=0.12),
+    "lace": Kind(("lace", "laces", "cord", "rope", "thread"), 0.8, sheen=0.25, relief_mm=0.3,
+                 parts=("shoelace", "shoelaces", "string", "strings")),
+    "foam": Kind(("foam", "eva"), 0.8, relief_mm=0.05, parts=("midsole",)),
+    "rubber": Kind(("rubber", "silicone"), 0.65, relief_mm=0.1, parts=("sole", "outsole", "tire", "tyre", "grip")),
+    "leather": Kind(("leather", "nappa", "cowhide"), 0.5, sheen=0.05, relief_mm=0.12, parts=("upper",)),
     "synthetic": Kind(("synthetic", "microfibre", "microfiber", "softshell"), 0.7, relief_mm=0.05),
     "wicker": Kind(("wicker", "rattan", "cane", "seagrass"), 0.65, relief_mm=0.8),
     "wood": Kind(("wood", "wooden", "oak", "walnut", "beech", "pine", "bamboo", "teak"), 0.55, relief_mm=0.08),
-    "cardboard": Kind(("cardboard", "carton", "corrugated", "kraft"), 0.85, relief_mm=0.05),
-    "paper": Kind(("paper", "label", "sticker", "print"), 0.7, relief_mm=0.02),
+    "cardboard": Kind(("cardboard", "corrugated", "kraft"), 0.85, relief_mm=0.05, parts=("carton",)),
+    "paper": Kind(("paper",), 0.7, relief_mm=0.02, parts=("label", "sticker", "print")),
     "glass": Kind(("glass", "crystal"), 0.05),
-    "ceramic": Kind(("ceramic", "porcelain", "stoneware", "earthenware", "enamel", "mug", "glaze"), 0.2,
-                    relief_mm=0.02, clearcoat=0.5),
+    "ceramic": Kind(("ceramic", "porcelain", "stoneware", "earthenware", "enamel", "glaze", "glazed"), 0.2,
+                    relief_mm=0.02, clearcoat=0.5, parts=("mug",)),
     "steel": Kind(("steel", "chrome", "inox", "stainless"), 0.25, metallic=1.0),
     "metal": Kind(("metal", "metallic", "aluminium", "aluminum", "iron", "brass", "copper", "gold", "silver", "zinc",
-                   "eyelet", "eyelets", "buckle", "tin"), 0.35, metallic=1.0),
+                   "tin"), 0.35, metallic=1.0, parts=("eyelet", "eyelets", "buckle")),
     "stone": Kind(("stone", "marble", "granite", "concrete", "slate"), 0.5, relief_mm=0.1),
-    "lacquer": Kind(("lacquer", "paint", "painted", "gloss", "glossy"), 0.3, clearcoat=0.6),
     "plastic": Kind(("plastic", "abs", "nylon", "polymer", "acrylic", "pvc", "pp", "pet", "vinyl"), 0.4,
-                    relief_mm=0.01),
-    "fabric": Kind(("fabric", "cloth", "textile", "cotton", "polyester", "lining", "cushion", "upholstery", "felt",
-                    "tongue"), 0.9, sheen=0.3, relief_mm=0.2),
+                    relief_mm=0.01, parts=("cap",)),
+    "fabric": Kind(("fabric", "cloth", "textile", "cotton", "polyester", "felt"), 0.9, sheen=0.3, relief_mm=0.2,
+                   parts=("lining", "cushion", "upholstery", "tongue")),
 }
 CATEGORY_KIND: Mapping[str, str] = {"footwear": "synthetic", "mug": "ceramic", "bottle": "plastic", "box": "cardboard",
                                     "furniture": "wood", "sport": "plastic", "appliance": "plastic", "bag": "canvas",
-                                    "toy": "plastic"}
+                                    "toy": "plastic", "jar": "ceramic"}
+# Words that name a product or a colour more often than a material, where they stand in a description.
+_PROSE = frozenset({"mesh", "tin", "gold", "silver", "stone", "powder", "copper"})
 _OPEN_FIELDS = ("roughness", "metallic", "sheen", "relief_mm", "clearcoat")
 _OVERRIDABLE = (*_OPEN_FIELDS, "kind")
 
@@ -73,10 +76,12 @@ def guess_kind(material_name: str, description: str, category: str) -> str | Non
     for kind, entry in KINDS.items():
         if named.intersection(entry.words):
             return kind
+    for kind, entry in KINDS.items():
+        if named.intersection(entry.parts):
+            return kind
     for word in words_of(description):
         for kind, entry in KINDS.items():
-            # A product's own noun ("mug", "label") is the category's business, and "print" says little in prose.
-            if word in entry.words and word not in ("mug", "label", "print", "upper", "sole", "mesh", "tin"):
+            if word in entry.words and word not in _PROSE:
                 return kind
     return CATEGORY_KIND.get(category)
 

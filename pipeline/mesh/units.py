@@ -18,7 +18,7 @@ GUESS_ORDER = {"stl": ("mm", "m", "cm", "in"), "obj": ("m", "cm", "mm", "in")}
 DEFAULT_UP = {"stl": "+z"}
 # Longest extent of a usual product, metres. Decides between units where it can, and flags a stated size that is odd.
 TYPICAL_M = {"footwear": 0.3, "mug": 0.12, "bottle": 0.25, "box": 0.3, "furniture": 1.0, "sport": 0.5,
-             "appliance": 0.35, "bag": 0.4, "toy": 0.2}
+             "appliance": 0.35, "bag": 0.4, "toy": 0.2, "jar": 0.2}
 _NEAR_TYPICAL = 4.0
 # What a file that states its unit was probably meant in, where its size is absurd.
 _MISREAD = (0.01, 0.001, 0.0254, 100.0, 1000.0)
