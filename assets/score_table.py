@@ -13,7 +13,7 @@ from resources import StoreResource
                    "`score_table/history`: every score ever given, appended by date.")
 def score_table(context: AssetExecutionContext, store: StoreResource) -> MaterializeResult[None]:
     opened = store.open()
-    result = compact(opened, context.run_id)
+    result = compact(opened, context.run.run_id)
     current = read_current(opened)
     required = current.filter(current["required"]).to_pylist()
     lines = [f"| {verdict} | {sum(row['verdict'] == verdict for row in required)} |"

@@ -149,7 +149,7 @@ def finish(failed: dict[str, PackshotError], total: int) -> None:
 def sku_graph(context: AssetExecutionContext, catalogue: CatalogueResource, store: StoreResource,
               renderer: RendererResource, refiner: RefinerResource, sentinel: SentinelResource) -> Iterator[Any]:
     """Every SKU asset, for one SKU or a range of them."""
-    bench = Bench(catalogue.open(), store.open(), renderer, refiner, sentinel, context.run_id)
+    bench = Bench(catalogue.open(), store.open(), renderer, refiner, sentinel, context.run.run_id)
     selected = {key.to_user_string() for key in context.selected_asset_keys}
     skus = list(context.partition_keys)
     finish(work_through(context, bench, skus, selected), len(skus))

@@ -10,10 +10,9 @@ from pathlib import Path
 from dagster import (
     AssetKey,
     AssetMaterialization,
-    DagsterEventType,
+    AssetRecordsFilter,
     DagsterInstance,
     Definitions,
-    EventRecordsFilter,
     ExecuteInProcessResult,
     in_process_executor,
 )
@@ -84,10 +83,9 @@ class House:
 
     def last(self, asset: str, sku: str) -> AssetMaterialization:
         """The newest materialization of one partition."""
-        records = self.instance.get_event_records(
-            EventRecordsFilter(DagsterEventType.ASSET_MATERIALIZATION, asset_key=AssetKey(asset),
-                               asset_partitions=[sku]), limit=1)
-        materialization = records[0].event_log_entry.asset_materialization
+        found = self.instance.fetch_materializations(
+            AssetRecordsFilter(asset_key=AssetKey(asset), asset_partitions=[sku]), limit=1)
+        materialization = found.records[0].event_log_entry.asset_materialization
         assert materialization is not None
         return materialization
 
