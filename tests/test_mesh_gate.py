@@ -10,7 +10,7 @@ import pytest
 from pipeline.catalogue import Manifest
 from pipeline.errors import IngestError
 from pipeline.mesh import IngestLimits, gate
-from pipeline.mesh.canonical import assemble
+from pipeline.mesh.canonical import assemble, place
 from pipeline.mesh.normals import crease_normals, signed_volume
 from pipeline.mesh.raw import RawMesh, RawPart
 from pipeline.mesh.units import choose_units, up_rotation
@@ -39,6 +39,9 @@ def test_errors_of_the_gate() -> None:
     part.positions[3, 1] = np.nan
     assert _code(part) == "mesh_not_finite"
     part = _part()
+    part.positions[:, 1] = 1e300
+    assert _code(part) == "mesh_not_finite"
+    part = _part()
     part.triangles[5, 2] = 24
     assert _code(part) == "mesh_indices"
     assert _code(_part(), IngestLimits(max_triangles=11)) == "mesh_too_large"
@@ -65,6 +68,24 @@ def test_degenerate_triangles_are_dropped_with_a_warning() -> None:
     [kept], warnings = _check(part)
     assert len(kept.triangles) == 12
     assert any("2 degenerate" in warning for warning in warnings)
+
+
+def test_huge_uvs_become_zero() -> None:
+    part = _part()
+    part.uv_sets[0][3] = 1e300
+    [kept], warnings = _check(part)
+    assert kept.uv_sets[0][3].tolist() == [0, 0]
+    assert any("uv" in warning for warning in warnings)
+
+
+def test_a_model_far_away_keeps_its_shape() -> None:
+    part = _part()
+    expected = part.positions - part.positions.mean(axis=0)
+    part.positions += [3e6, -2e6, 5e5]
+    warnings: list[str] = []
+    [near], _ = place([part], [], 1.0, up_rotation("+y"), warnings)
+    np.testing.assert_allclose(near.positions, expected, atol=1e-8)
+    assert warnings
 
 
 @pytest.mark.parametrize("turned", ["winding", "normals", "both"])

@@ -33,17 +33,28 @@ class Geometry:
     tangents: F32 | None
 
 
-def place(parts: Sequence[RawPart], cameras: Sequence[EmbeddedCamera], metres: float, rotation: F64
-          ) -> tuple[list[RawPart], tuple[EmbeddedCamera, ...]]:
-    """Scale to metres and turn to +Y up; cameras move along, without scale of their own."""
+_FAR = 100.0  # diagonals from the origin; beyond it float32 loses more than 0.001 % of the product's size
+
+
+def place(parts: Sequence[RawPart], cameras: Sequence[EmbeddedCamera], metres: float, rotation: F64,
+          warnings: list[str]) -> tuple[list[RawPart], tuple[EmbeddedCamera, ...]]:
+    """Scale to metres and turn to +Y up; cameras move along, without scale of their own.
+
+    A model far from the origin is brought there, with a warning, while positions are still float64.
+    """
     matrix = np.eye(4)
     matrix[:3, :3] = rotation * metres
+    low = np.min([part.positions.min(axis=0) for part in parts], axis=0)
+    high = np.max([part.positions.max(axis=0) for part in parts], axis=0)
+    if np.linalg.norm(low + high) / 2 > _FAR * np.linalg.norm(high - low):
+        warnings.append("the model is far from the origin and is moved there")
+        matrix[:3, 3] = -matrix[:3, :3] @ (low + high) / 2
     if np.array_equal(matrix, np.eye(4)):
         return list(parts), tuple(cameras)
     moved = []
     for camera in cameras:
         world = np.array(camera.world)
-        world[:3, 3] = matrix[:3, :3] @ world[:3, 3]
+        world[:3, 3] = matrix[:3, :3] @ world[:3, 3] + matrix[:3, 3]
         world[:3, :3] = rotation @ world[:3, :3]
         moved.append(replace(camera, world=tuple(tuple(float(x) for x in row) for row in world)))
     return [transform_part(part, matrix) for part in parts], tuple(moved)
@@ -77,8 +88,8 @@ def _with_normals(part: RawPart, warnings: list[str]) -> RawPart:
     """Unit normals: the file's where they are usable, else computed."""
     given = part.normals
     if given is not None:
-        length = np.linalg.norm(given, axis=1)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
+            length = np.linalg.norm(given, axis=1)
             usable = np.isfinite(length) & (length > 1e-12)
         if usable.all():
             return replace(part, normals=given / length[:, None])

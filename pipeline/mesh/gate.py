@@ -13,6 +13,7 @@ from pipeline.mesh.normals import face_areas, is_closed, signed_volume
 from pipeline.mesh.raw import RawMesh, RawPart
 
 _DEGENERATE = 1e-13     # of the squared diagonal: less area than float32 positions can hold
+_MAX_POSITION = 1e18    # in any unit; well inside float32, and no product is out there
 _MAX_UV = 1e6           # beyond it float32 no longer addresses a texel
 _DISAGREE = 0.02        # share of triangles whose normals may point against their winding unremarked
 
@@ -33,7 +34,8 @@ def check(raw: RawMesh, mesh_file: str, limits: IngestLimits) -> list[RawPart]:
     parts = [_used(part, mesh_file) for part in raw.parts if len(part.triangles)]
     low = np.min([part.positions.min(axis=0) for part in parts], axis=0)
     high = np.max([part.positions.max(axis=0) for part in parts], axis=0)
-    squared = float(((high - low) ** 2).sum())
+    with np.errstate(over="ignore"):
+        squared = float(((high - low) ** 2).sum())
     if not 0 < squared < 1e30:
         raise IngestError("mesh_not_finite" if squared else "mesh_empty", f"{mesh_file} has no usable extent.",
                           "The positions are damaged: export the model again.")
@@ -63,7 +65,7 @@ def _used(part: RawPart, mesh_file: str) -> RawPart:
         part = replace(part, positions=part.positions[present], triangles=number[part.triangles],
                        normals=_pick(part.normals, present), uv_sets=tuple(uv[present] for uv in part.uv_sets),
                        colors=_pick(part.colors, present), tangents=_pick(part.tangents, present))
-    broken = len(part.positions) - int(np.isfinite(part.positions).all(axis=1).sum())
+    broken = len(part.positions) - int((np.abs(part.positions) < _MAX_POSITION).all(axis=1).sum())
     if broken:
         raise IngestError("mesh_not_finite", f"{mesh_file}: {broken:,} vertices have a position that is not a "
                           "finite number.", "Remove the broken vertices in a modelling tool and export again.")

@@ -63,8 +63,8 @@ def ingest(folder: Path, mesh_file: str, *, files: Sequence[str], manifest: Mani
                                             loose=raw.format in _FOREIGN_PATHS) for material in table]
     unit = units.choose_units(_longest(parts), raw.format, raw.metres_per_unit, manifest.units, category)
     up, up_source = _up(raw, manifest)
-    parts, cameras = place(parts, raw.cameras, unit.metres, units.up_rotation(up))
     warnings = list(raw.warnings)
+    parts, cameras = place(parts, raw.cameras, unit.metres, units.up_rotation(up), warnings)
     if unit.warning:
         warnings.append(unit.warning)
     geometry = assemble([replace(part, material=owner[part.material]) for part in parts], warnings)
