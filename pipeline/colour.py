@@ -21,7 +21,7 @@ PURE_BACKGROUND_RATIO = 0.995  # a shadow ratio above it is exactly white
 def srgb_decode(coded: NDArray[np.floating] | NDArray[np.uint8]) -> F32:
     """IEC 61966-2-1 code values (uint8 0..255 or float 0..1) to linear light."""
     if coded.dtype == np.uint8:
-        return np.take(_DECODE_8BIT, coded)
+        return _DECODE_8BIT[coded.astype(np.intp)]
     value = np.asarray(coded, np.float32)
     return np.where(value <= 0.04045, value / 12.92, ((np.maximum(value, 0.04045) + 0.055) / 1.055) ** 2.4
                     ).astype(np.float32)
@@ -45,7 +45,7 @@ def view_transform(linear: NDArray[np.floating]) -> F32:
     compressed = 1.0 - span * span / (np.maximum(peak, _START_COMPRESSION) + span - _START_COMPRESSION)
     scale = np.where(peak > _START_COMPRESSION, compressed / np.maximum(peak, 1e-8), 1.0)
     desaturate = np.where(peak > _START_COMPRESSION, 1.0 - 1.0 / (_DESATURATION * (peak - compressed) + 1.0), 0.0)
-    return (color * scale * (1.0 - desaturate) + compressed * desaturate).astype(np.float32)
+    return np.asarray(color * scale * (1.0 - desaturate) + compressed * desaturate, np.float32)
 
 
 def inverse_view_transform(display: NDArray[np.floating]) -> F32:
@@ -65,7 +65,7 @@ def inverse_view_transform(display: NDArray[np.floating]) -> F32:
     low = np.maximum(restored.min(axis=-1, keepdims=True), 0.0)
     # x - (x - x²/4f) = x²/4f for x < 2f; at x = 2f that is f.
     original_low = np.where(low < _F90, np.sqrt(4 * _F90 * low), low + _F90)
-    return np.maximum(restored - low + original_low, 0.0).astype(np.float32)
+    return np.asarray(np.maximum(restored - low + original_low, 0.0), np.float32)
 
 
 def to_display(product: F32, plate: F32, white_backdrop: bool) -> NDArray[np.uint8]:
@@ -92,7 +92,7 @@ def from_display(image: NDArray[np.uint8]) -> F32:
 
 def quantise(coded: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Code values 0..1 to 8 bit, rounded."""
-    return (np.clip(coded, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+    return np.asarray(np.clip(coded, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
 
 
 _DECODE_8BIT: F32 = srgb_decode(np.arange(256, dtype=np.float32) / 255.0)

@@ -56,7 +56,7 @@ def transform_points(matrix: F64, points: F64) -> F64:
 def front_direction(mesh: Mesh, instances: tuple[Instance, ...]) -> tuple[F64, bool]:
     """Horizontal unit vector the product faces in the first instance's pose, and whether it is known.
 
-    Unknown fronts give the direction with the largest silhouette; of its two ends the one nearer to +Z.
+    Unknown fronts give the broad side of the product's footprint; of its two ends the one nearer to +Z.
     """
     pose = np.asarray(instances[0].world, np.float64)[:3, :3]
     if mesh.front.axis is not None:
@@ -64,15 +64,17 @@ def front_direction(mesh: Mesh, instances: tuple[Instance, ...]) -> tuple[F64, b
         flat = axis - UP * axis[1]
         if np.linalg.norm(flat) > 1e-3 * np.linalg.norm(axis):
             return flat / np.linalg.norm(flat), True
-    corners = mesh.positions[mesh.triangles].astype(np.float64) @ pose.T
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    angles = np.radians(np.arange(-90.0, 90.0, 5.0))
-    candidates = np.stack([np.sin(angles), np.zeros_like(angles), np.cos(angles)], axis=1)
-    areas = np.array([np.abs(normals @ candidate).sum() for candidate in candidates])
-    # Nearly equal silhouettes count as equal, so a round product keeps facing +Z.
-    good = np.flatnonzero(areas >= areas.max() * 0.98)
-    best = good[np.argmax(candidates[good, 2])]
-    return candidates[best], False
+    points = world_points(mesh, instances[:1])[:, [0, 2]]
+    angles = np.radians(np.arange(-45.0, 45.0, 5.0))
+    along = np.stack([np.sin(angles), np.cos(angles)], axis=1)
+    across = np.stack([np.cos(angles), -np.sin(angles)], axis=1)
+    depths, widths = np.ptp(points @ along.T, axis=0), np.ptp(points @ across.T, axis=0)
+    # The product's own axes are those of its tightest footprint; if nearly as tight, the file's axes.
+    areas = depths * widths
+    tight = np.flatnonzero(areas <= areas.min() * 1.02 + 1e-18)
+    best = tight[np.argmin(np.abs(angles[tight]))]
+    x, z = along[best] if widths[best] >= 0.95 * depths[best] else across[best]
+    return np.array([x, 0.0, z]), False
 
 
 def solve_camera(mesh: Mesh, shot: Shot, target: Target) -> CameraMatrices:
@@ -114,7 +116,7 @@ def _frame(camera: OrbitCamera, shot: Shot, direction: F64, up: F64, target: Tar
     low, high = target.points.min(axis=0), target.points.max(axis=0)
     centre = (low + high) / 2
     radius = float(np.linalg.norm(high - low)) / 2
-    if not radius > 0.0 or not math.isfinite(radius):
+    if not radius > 1e-9 or not math.isfinite(radius):
         raise RenderError("shot_unframeable", f"Shot {shot.name}: the product has no size.",
                           "Check the mesh: all its vertices lie in one point.")
     rotation = look_from(direction, up)
@@ -186,7 +188,7 @@ def project(camera: CameraMatrices, points: F64, width: int, height: int) -> F64
     return (ndc * [0.5, -0.5] + 0.5) * [width, height]
 
 
-def toe_direction(mesh: Mesh, shot: Shot, camera: CameraMatrices, centre: F64) -> tuple[float, float] | None:
+def toe_direction(mesh: Mesh, shot: Shot, camera: CameraMatrices) -> tuple[float, float] | None:
     """Unit image direction (x right, y down) of the product's front; None if unknown or towards the viewer."""
     if mesh.front.axis is None:
         return None

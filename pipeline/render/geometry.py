@@ -62,7 +62,8 @@ class MeshBuffers:
         for material in mesh.materials:
             for slot, ref in material.textures.items():
                 self._upload(ref, slot in ("base_color", "emissive"), textures)
-        self.casters = context.buffer(_casters(mesh).tobytes())
+        casters = _casters(mesh)
+        self.casters = context.buffer(casters.tobytes()) if len(casters) else None
         self._arrays: dict[tuple[int, bool], moderngl.VertexArray] = {}
 
     def _upload(self, ref: TextureRef, coded: bool, textures: Textures) -> None:
@@ -89,7 +90,7 @@ class MeshBuffers:
 
     def draw_casters(self, programs: Programs, instances: tuple[Instance, ...]) -> None:
         """Draw what casts shadows: solid triangles simplified, the others as they are."""
-        if self.casters.size > 0:
+        if self.casters is not None:
             array = self._array(programs.solid, self.casters)
             for instance in instances:
                 set_uniforms(programs.solid, {"model": np.asarray(instance.world, np.float64)})
@@ -123,8 +124,8 @@ class MeshBuffers:
         return self._arrays[key]
 
     def _bind(self, program: moderngl.Program, index: int) -> None:
-        if "m_base" not in program:        # a program that looks at no material
-            return
+        if "m_base" not in program and "t_transform" not in program:
+            return                         # a program that looks at no material
         material = self.mesh.materials[index]
         set_uniforms(program, material_uniforms(material))
         for unit, (slot, sampler) in enumerate(zip(SLOTS, _SAMPLERS, strict=True)):
@@ -146,7 +147,8 @@ class MeshBuffers:
         for buffer in self.columns.values():
             buffer.release()
         self.indices.release()
-        self.casters.release()
+        if self.casters is not None:
+            self.casters.release()
         self.charts.release()
         self.blank.release()
 

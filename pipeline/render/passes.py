@@ -11,7 +11,6 @@ hold in every pixel to half precision. All five are 0 where alpha is 0.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
@@ -36,7 +35,8 @@ class Scene:
 
     points: F64                            # (N, 3) outermost points
     centre: F64                            # on the floor, below the product's middle
-    size: float                            # metres: the larger of its sides
+    size: float                            # metres: the largest of its sides
+    footprint: tuple[float, float]         # metres: half its sides along x and z
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +111,12 @@ def scene_of(mesh: Mesh, instances: tuple[Instance, ...]) -> Scene:
     points = world_points(mesh, instances)
     low, high = points.min(axis=0), points.max(axis=0)
     middle = (low + high) / 2
-    return Scene(points, np.array([middle[0], low[1], middle[2]]), float((high - low).max()))
+    half = (high - low) / 2
+    return Scene(points, np.array([middle[0], low[1], middle[2]]), float((high - low).max()),
+                 (float(half[0]), float(half[2])))
 
 
-def assemble(frame: Frame, mesh: Mesh, shot: Shot, camera: CameraMatrices, stage: Stage, scene: Scene
-              ) -> ControlPasses:
+def assemble(frame: Frame, mesh: Mesh, shot: Shot, camera: CameraMatrices, stage: Stage) -> ControlPasses:
     alpha = np.ascontiguousarray(frame.product[..., 3])
     beauty = np.empty_like(frame.product)
     beauty[..., :3] = frame.product[..., :3] + (1.0 - alpha[..., None]) * frame.plate
@@ -126,7 +127,7 @@ def assemble(frame: Frame, mesh: Mesh, shot: Shot, camera: CameraMatrices, stage
     return ControlPasses(
         shot=shot, camera=camera, stage_hash=stage.sha256, white_backdrop=stage.white_backdrop,
         key_chromaticity=stage.key_chromaticity,
-        toe_direction=toe_direction(mesh, shot, camera, scene.centre),
+        toe_direction=toe_direction(mesh, shot, camera),
         beauty=beauty, product=frame.product, plate=frame.plate, alpha=alpha,
         base_color=np.ascontiguousarray(frame.base[..., :3]),
         diffuse_albedo=np.ascontiguousarray(frame.albedo[..., :3]),
@@ -136,13 +137,3 @@ def assemble(frame: Frame, mesh: Mesh, shot: Shot, camera: CameraMatrices, stage
         instance_id=np.ascontiguousarray(frame.ids[..., 0]), material_id=np.ascontiguousarray(frame.ids[..., 1]),
         chart_id=np.ascontiguousarray(frame.ids[..., 2]),
         material_names=tuple(names), material_kinds=tuple(material.kind for material in mesh.materials))
-
-
-def content_hash(passes: ControlPasses) -> str:
-    """sha256 over every array, for golden tests."""
-    digest = hashlib.sha256()
-    for name in ControlPasses.__dataclass_fields__:
-        value = getattr(passes, name)
-        if isinstance(value, np.ndarray):
-            digest.update(name.encode() + value.tobytes())
-    return digest.hexdigest()

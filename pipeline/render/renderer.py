@@ -86,10 +86,11 @@ class Renderer:
         self.close()
 
     def close(self) -> None:
-        self._forget()
-        for program in self._programs.values():
-            program.release()
-        self._programs.clear()
+        with self.context:
+            self._forget()
+            for program in self._programs.values():
+                program.release()
+            self._programs.clear()
         self.context.release()
 
     def render(self, mesh: Mesh, shot: Shot, textures: Textures, region: Region | None = None) -> ControlPasses:
@@ -98,6 +99,11 @@ class Renderer:
         Raises RenderError ``stage_unknown``, ``camera_unknown``, ``region_not_found``, ``shot_empty`` or
         ``shot_unframeable``.
         """
+        # Other contexts of this process may have been current in between.
+        with self.context:
+            return self._render(mesh, shot, textures, region)
+
+    def _render(self, mesh: Mesh, shot: Shot, textures: Textures, region: Region | None) -> ControlPasses:
         self.seconds = {}
         started = time.perf_counter()
         stage = find_stage(shot.stage)
@@ -116,7 +122,7 @@ class Renderer:
         started = time.perf_counter()
         self._render_plate(frame, view)
         self._took("plate", started)
-        return assemble(frame, mesh, shot, camera, stage, scene)
+        return assemble(frame, mesh, shot, camera, stage)
 
     def _took(self, part: str, started: float) -> float:
         self.context.finish()
@@ -260,7 +266,8 @@ class Renderer:
             "unproject": np.linalg.inv(flip @ camera.projection @ camera.view),
             "frame_size": (frame.width, frame.height), "floor_share": 0,
             "stage_front": tuple(heading.front), "stage_right": tuple(heading.right),
-            "shadow_strength": stage.shadow_strength,
+            "shadow_strength": stage.shadow_strength, "shadow_reach": stage.shadow_reach,
+            "footprint": view.scene.footprint,
         })
         view.lighting.floor.use(0)
         with Targets(self.context, (frame.width, frame.height), ("f2",), depth=False) as target:

@@ -77,7 +77,7 @@ void add_sample(ivec2 at, inout Sums sums) {
     float ao = dome_all < 1e-5 ? 1.0 : dome_open / dome_all;
     // The floor sends light up, less of it where the product's own shadow lies.
     float height = clamp((p.y - floor_y) / (0.22 * product_size), 0.0, 1.0);
-    float floor_share = mix(0.22, 0.9, smoothstep(0.0, 1.0, height));
+    float floor_share = mix(0.15, 0.75, smoothstep(0.0, 1.0, height));
     vec3 bounce = floor_albedo * floor_light * (0.5 - 0.5 * n.y) * floor_share * mix(0.45, 1.0, ao);
     float baked = face_occlusion.w;
     vec3 diffuse_light = 4.0 * (key + rest * mix(1.0, baked, 0.7)) + bounce * baked;
