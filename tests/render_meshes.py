@@ -20,7 +20,11 @@ GREY = Material("grey", base_color=(0.5, 0.5, 0.5, 1.0))
 def box(size: tuple[float, float, float] = (0.2, 0.1, 0.3), material: Material = GREY, front: Front = UNKNOWN_FRONT
         ) -> Mesh:
     """A box on the origin, its middle at half its height; each face is a chart with uv 0..1."""
-    positions, normals, uv, triangles, charts = [], [], [], [], []
+    positions: list[NDArray[np.float64]] = []
+    normals: list[NDArray[np.float64]] = []
+    uv: list[tuple[int, int]] = []
+    triangles: list[tuple[int, int, int]] = []
+    charts: list[int] = []
     for axis in range(3):
         for sign in (1.0, -1.0):
             normal = np.zeros(3)

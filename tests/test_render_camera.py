@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.catalogue import EmbeddedCameraRef, Instance, OrbitCamera, Region, Shot
+from pipeline.catalogue import IDENTITY, EmbeddedCameraRef, Instance, OrbitCamera, Region, Shot
 from pipeline.errors import RenderError
 from pipeline.mesh.types import EmbeddedCamera, Front, Mesh
 from pipeline.render.camera import Target, front_direction, project, solve_camera, toe_direction, world_points
@@ -114,7 +114,7 @@ def test_a_camera_of_the_file_is_used_as_it_is() -> None:
 
 
 def test_an_unknown_camera_is_named_with_those_there_are() -> None:
-    mesh = replace(box(), cameras=(EmbeddedCamera("side", np.eye(4).tolist(), yfov=0.5),))
+    mesh = replace(box(), cameras=(EmbeddedCamera("side", IDENTITY, yfov=0.5),))
     with pytest.raises(RenderError, match="back") as caught:
         solve(mesh, Shot("test", EmbeddedCameraRef("back")))
     assert caught.value.code == "camera_unknown"

@@ -214,7 +214,7 @@ def test_normal_maps_bend_towards_their_red_and_green(renderer: Renderer, tangen
     material = Material("relief", textures={"normal": TextureRef("catalogue", "n.png", nearest=True)})
     mesh = quad(-0.9, 0.9, -0.9, 0.9, material)
     if tangents:
-        mesh = replace(mesh, tangents=np.tile(np.float32([1.0, 0.0, 0.0, 1.0]), (4, 1)))
+        mesh = replace(mesh, tangents=np.tile(np.array([1.0, 0.0, 0.0, 1.0], np.float32), (4, 1)))
     passes = renderer.render(mesh, straight_shot(64), textures_of(mesh, {"n.png": png(pixels)}))
     slope = 0.5 ** 0.5
     assert np.allclose(passes.normal[16, 32], [slope, 0.0, slope], atol=0.02)
@@ -278,12 +278,12 @@ def test_stages_differ_in_their_hash() -> None:
 def test_the_same_shot_gives_the_same_bytes() -> None:
     mesh = sphere()
     textures = textures_of(mesh)
-    first, second = [], []
-    for passes in (first, second):
+    runs = []
+    for _ in range(2):
         with Renderer() as renderer:
-            passes.append(renderer.render(mesh, shot(64, "lifestyle"), textures))
+            runs.append(renderer.render(mesh, shot(64, "lifestyle"), textures))
     for field in fields(ControlPasses):
-        a, b = getattr(first[0], field.name), getattr(second[0], field.name)
+        a, b = getattr(runs[0], field.name), getattr(runs[1], field.name)
         if isinstance(a, np.ndarray):
             assert a.tobytes() == b.tobytes(), field.name
 
