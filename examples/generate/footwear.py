@@ -12,7 +12,7 @@ from examples.generate.derby import SLOTS as DERBY_SLOTS
 from examples.generate.derby import derby
 from examples.generate.derby_paint import derby_map
 from examples.generate.model import MaterialSpec, Model, Texture
-from examples.generate.panels import resampled
+from examples.generate.panels import inside, resampled
 from examples.generate.sneaker import LABEL_MM, UPPER_SLOTS, Sneaker, sneaker
 from examples.generate.sneaker_paint import BRAND, upper_map
 from examples.generate.sneaker_panels import ROW_INSETS_MM, Panel
@@ -54,17 +54,29 @@ def leather_derby() -> Model:
     )
     width = DERBY_ROWS_MM[1] - DERBY_ROWS_MM[0] + 2 * BAND_MARGIN_MM
     regions = [seam for pattern, panels in zip(shoe.patterns, shoe.panels, strict=True)
-               for panel in panels if panel.name in ("toe cap", "quarter")
-               for seam in _seams(pattern.side, panel, DERBY_SLOTS[pattern.side], width)]
+               for level, panel in enumerate(panels) if panel.name in ("toe cap", "quarter")
+               for seam in _seams(pattern.side, panel, panels[level + 1:], DERBY_SLOTS[pattern.side], width)]
     return Model("leather derby", shoe.parts, materials, tuple(regions))
 
 
-def _seams(side: str, panel: Panel, slot: Slot, width_mm: float) -> list[Region]:
-    """Double-row seams of one panel as regions of its atlas."""
+def _seams(side: str, panel: Panel, above: tuple[Panel, ...], slot: Slot, width_mm: float) -> list[Region]:
+    """Double-row seams of one panel as regions of its atlas, where no panel above hides them."""
     band = round(width_mm * slot.scale / slot.size[0], 6)
-    return [Region(f"{side} {panel.name} seam" + (f" {number + 1}" if len(panel.seams) > 1 else ""), "stitching",
-                   "upper_leather", path=_points(slot.uv(resampled(seam, 4.0))), rows=2, width=band)
-            for number, seam in enumerate(panel.seams)]
+    visible = [run for seam in panel.seams for run in _uncovered(resampled(seam, 1.0), above, width_mm / 2)]
+    return [Region(f"{side} {panel.name} seam" + (f" {number + 1}" if len(visible) > 1 else ""), "stitching",
+                   "upper_leather", path=_points(slot.uv(resampled(run, 4.0))), rows=2, width=band)
+            for number, run in enumerate(visible)]
+
+
+def _uncovered(seam: NDArray[np.float64], above: tuple[Panel, ...], clearance: float) -> list[NDArray[np.float64]]:
+    """The runs of a seam, at least 15 mm long, that keep ``clearance`` mm from every panel above."""
+    hidden = np.zeros(len(seam), bool)
+    for panel in above:
+        gap = np.linalg.norm(seam[:, None] - resampled(panel.loop, 0.5)[None], axis=2).min(axis=1)
+        hidden |= inside(panel.loop, seam) | (gap < clearance)
+    breaks = np.flatnonzero(np.diff(hidden.astype(int))) + 1
+    return [run for run, lost in zip(np.split(seam, breaks), np.split(hidden, breaks), strict=True)
+            if not lost[0] and len(run) >= 16]
 
 
 def _regions(shoe: Sneaker) -> tuple[Region, ...]:
@@ -74,13 +86,13 @@ def _regions(shoe: Sneaker) -> tuple[Region, ...]:
     width_mm = ROW_INSETS_MM[1] - ROW_INSETS_MM[0] + 2 * BAND_MARGIN_MM
     for pattern, panels in zip(shoe.patterns, shoe.panels, strict=True):
         slot = UPPER_SLOTS[pattern.side]
-        for panel in panels:
+        for level, panel in enumerate(panels):
             if panel.name == "logo":
                 low, high = panel.loop.min(axis=0) - 0.6, panel.loop.max(axis=0) + 0.6
                 box = np.array([low, (high[0], low[1]), high, (low[0], high[1])])
                 regions.append(Region(f"{pattern.side} logo", "logo", "upper_leather", _points(slot.uv(box))))
             if panel.name in INSPECTED_SEAMS:
-                regions += _seams(pattern.side, panel, slot, width_mm)
+                regions += _seams(pattern.side, panel, panels[level + 1:], slot, width_mm)
     return tuple(regions)
 
 

@@ -11,10 +11,11 @@ from examples.generate.last import Last
 F64 = NDArray[np.float64]
 
 
-def lining(last: Last, collar_mm: float, throat_mm: float, stations: int = 151) -> tuple[F64, F64]:
+def lining(last: Last, collar_mm: float, throat_mm: float, stations: int = 181) -> tuple[F64, F64]:
     """Roll and lining around the whole opening.
 
     ``collar_mm`` and ``throat_mm`` are the upper's thickness at the padded collar and at the eyelets.
+    Stations are those of both sides' base sheets, so that no crack opens along the edge.
     Returns (stations, K, 3) points in mm, from the outside over the edge and down, and (stations, K, 2)
     chart coordinates.
     """
@@ -26,10 +27,10 @@ def lining(last: Last, collar_mm: float, throat_mm: float, stations: int = 151) 
     fade = 1.0 / (1.0 + np.exp((edge[:, 0] - 108.0) / 4.0))
     thick = throat_mm + (collar_mm - throat_mm) * fade
     columns = []
-    for angle in np.linspace(0, np.pi, 10):
+    for angle in np.linspace(0, np.pi, 9):
         across = (thick / 2 * (1 - np.cos(angle)))[:, None]
         columns.append(edge - across * normal + (np.minimum(thick / 2, 3.2) * np.sin(angle))[:, None] * up)
-    for rise in np.linspace(0.94, 0.08, 13):
+    for rise in np.linspace(0.93, 0.0, 9):
         level = np.full_like(ring, rise)
         # The pad thins out below the collar; the plain lining is thin leather.
         depth = 3.0 + (thick - 3.0) * np.clip((rise - 0.45) / 0.5, 0, 1) ** 0.7

@@ -78,7 +78,19 @@ def outline(pattern: Pattern, chains: list[Chain], spacing: float) -> tuple[F64,
     if signed_area(loop) > 0:                  # q points down: positive means clockwise to the eye
         loop = loop[::-1]
         flags = np.roll(flags[::-1], -1)
-    return loop, flags
+    return _rounded(loop, flags), flags
+
+
+def _rounded(loop: F64, free: NDArray[np.bool_], rounds: int = 6) -> F64:
+    """Take the point off corners between free edges: leather is cut round, and a rounded edge needs room to turn."""
+    corner = free & np.roll(free, 1)
+    for _ in range(rounds):
+        before, after = loop - np.roll(loop, 1, axis=0), np.roll(loop, -1, axis=0) - loop
+        turn = (before * after).sum(axis=1) / np.maximum(
+            np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1), 1e-9)
+        sharp = corner & (turn < np.cos(np.radians(25.0)))
+        loop = np.where(sharp[:, None], loop + 0.25 * (after - before), loop)
+    return loop
 
 
 def sheet(pattern: Pattern, loop: F64, free: NDArray[np.bool_], height: float, spacing: float) -> Sheet:

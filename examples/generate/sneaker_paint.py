@@ -36,6 +36,7 @@ def upper_map(shoe: Sneaker, dye: Colourway) -> Image.Image:
             _panel(canvas, panel, dye)
         centres = np.array([hole.flat for hole in holes])
         canvas.shade(0.35 * canvas.blurred(canvas.dots(centres, 4.7), 0.35))
+        canvas.fill(canvas.dots(centres, 2.7), (24, 22, 20), 0.95)
         _foil(canvas, pattern, dye)
         shade_at_sole(canvas, pattern)
         grain(canvas, pattern, GRAIN_STRENGTH)

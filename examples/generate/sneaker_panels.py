@@ -85,7 +85,7 @@ def counter(pattern: Pattern) -> Panel:
 
 
 def heel_tab(pattern: Pattern) -> Panel:
-    edge = [(0.068, 1.0), (0.066, 0.88), (0.058, 0.72), (0.042, 0.625), (0.0, 0.60)]
+    edge = [(0.068, 1.0), (0.067, 0.93), (0.061, 0.84), (0.042, 0.775), (0.0, 0.755)]
     tab = cut(pattern, "heel tab", 1.7, [
         Chain(line((0.0, 1.0), edge[0])), Chain(curve(pattern, edge)),
         Chain(line(edge[-1], (0.0, 1.0)), free=False)], row_insets=(2.0,))

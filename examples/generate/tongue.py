@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import RegularGridInterpolator
+from scipy.interpolate import CubicSpline, RegularGridInterpolator
 
 from examples.generate.grids import arc_lengths
 from examples.generate.last import Last, ring_of
@@ -82,22 +82,22 @@ def tongue(last: Last, shape: TongueShape, columns: int = 29) -> Tongue:
     angle = np.radians(shape.lean_from_deg + (shape.lean_to_deg - shape.lean_from_deg) * part)
     step = np.diff(np.concatenate([[0.0], part])) * shape.rise_mm
     path = np.cumsum(np.stack([np.cos(angle) * step, np.sin(angle) * step], axis=1), axis=0)
-    final = laid[-1]
-    centre = final[columns // 2]
+    section = CubicSpline(t.ravel(), laid[-1])
+    final, centre = laid[-1], laid[-1][columns // 2]
     risen = []
     for k in range(count):
         turn = angle[k] - np.radians(shape.lean_from_deg)
-        offset = final - centre
         cosine, sine = np.cos(turn), np.sin(turn)
-        turned = np.stack([cosine * offset[:, 0] - sine * offset[:, 1], sine * offset[:, 0] + cosine * offset[:, 1],
-                           offset[:, 2]], axis=1)
-        # Round corners, and a section that opens out as it rises.
+        # Round corners: the section is trimmed, not squeezed. It opens out as it rises.
         into = max(0.0, shape.corner_mm - (1.0 - part[k]) * shape.rise_mm)
         cut_off = shape.corner_mm - np.sqrt(shape.corner_mm**2 - into**2)
         narrow = 1.0 - cut_off / (np.ptp(final[:, 2]) / 2)
+        offset = section(0.5 + (t.ravel() - 0.5) * narrow) - centre
+        turned = np.stack([cosine * offset[:, 0] - sine * offset[:, 1], sine * offset[:, 0] + cosine * offset[:, 1],
+                           offset[:, 2]], axis=1)
         flatten = 1.0 - 0.3 * part[k]
         spine = np.array([path[k, 0], path[k, 1], 0.0])
-        risen.append(centre + spine + turned * (flatten, flatten, narrow))
+        risen.append(centre + spine + turned * (flatten, flatten, 1.0))
     middle = np.concatenate([laid, np.stack(risen)])
 
     rows = middle.shape[0]

@@ -19,7 +19,7 @@ F32 = NDArray[np.float32]
 HIDDEN_MARGIN_MM = 4.0                         # a layer is kept this far under the edge of the one above
 
 
-def base_sheet(pattern: Pattern, columns: int = 111, rows: int = 27) -> Sheet:
+def base_sheet(pattern: Pattern, columns: int = 91, rows: int = 27) -> Sheet:
     """The last's surface itself: vamp and collar, where no panel lies."""
     along, rise = np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows), indexing="ij")
     triangles = grid_triangles(columns, rows)
