@@ -20,7 +20,7 @@ from assets.thumbnails import montage, write_png
 from pipeline import scores as score_tables
 from pipeline.refine import seed_for
 from pipeline.scores import ScoreContext
-from pipeline.sentinel import CALIBRATION_ID, VERSION, check_names, image_verdict
+from pipeline.sentinel import CALIBRATION_ID, VERSION, all_checks, image_verdict
 from pipeline.sentinel.types import Measurement
 from pipeline.store import Artifact, ArtifactWriter, data_version
 
@@ -30,11 +30,14 @@ spec = sku_spec("sentinel_scores", deps=[product_regions.spec, refined_images.sp
                             "show. Measurements are kept apart from judged scores: a changed limit judges again, "
                             "without touching pixels.")
 
+# A check that needs no pass looks at nothing yet: it names regions in the tables, and must not show as passed here.
+CHECKS = tuple(check.name for check in all_checks() if check.needs)
+
 with warnings.catch_warnings():
     # Partitioned checks are a preview of the pinned Dagster version; the tests hold what is relied on.
     warnings.simplefilter("ignore", PreviewWarning)
     check_specs = [AssetCheckSpec(name, asset=spec.key, partitions_def=SKUS,
-                                  description=f"Sentinel: {name.replace('_', ' ')}") for name in check_names()]
+                                  description=f"Sentinel: {name.replace('_', ' ')}") for name in CHECKS]
 
 
 def inputs(sku: Sku) -> dict[str, Any]:
@@ -114,15 +117,18 @@ def evaluations(sku: Sku, artifact: Artifact) -> list[AssetCheckEvaluation]:
     """One asset check per Sentinel check: failed where a required reading failed or is missing."""
     table = score_tables.read_scores(artifact.path("scores.parquet")).to_pylist()
     found = []
-    for name in check_names():
+    for name in CHECKS:
         rows = [row for row in table if row["check"] == name]
         bad = [row for row in rows if row["required"] and row["verdict"] in ("fail", "unmeasured")]
         warned = [row for row in rows if row["verdict"] in ("warn", "fail", "unmeasured") and row not in bad]
+        applicable = [row for row in rows if row["verdict"] != "not_applicable"]
         sentences = [f"- **{row['shot']}**: {row['sentence'] or row['reason']}" for row in (*bad, *warned)]
         found.append(AssetCheckEvaluation(
             asset_key=spec.key, check_name=name, passed=not bad, partition=sku.name,
             severity=AssetCheckSeverity.ERROR if bad else AssetCheckSeverity.WARN,
-            metadata={"readings": MetadataValue.int(len(rows)), "failed": MetadataValue.int(len(bad)),
+            description=f"{len(bad)} of {len(applicable)} readings failed." if applicable
+                        else "Not applicable to any shot of this product: nothing was measured.",
+            metadata={"readings": MetadataValue.int(len(applicable)), "failed": MetadataValue.int(len(bad)),
                       "defects": MetadataValue.md("\n".join(sentences[:20]) or "none")}))
     return found
 

@@ -112,11 +112,14 @@ def work_through(context: OpExecutionContext | AssetExecutionContext, bench: Ben
 
 def _log_events(context: OpExecutionContext | AssetExecutionContext, stage: Stage, sku: Sku, made: Made) -> None:
     artifact = made.artifact
-    tags = {"dagster/data_version": artifact.data_version, "dagster/code_version": str(stage.version)}
+    # What Dagster compares to call a partition stale; the pointer has to be there, NULL is its word for "not kept".
+    tags = {"dagster/data_version": artifact.data_version, "dagster/data_version_is_user_provided": "true",
+            "dagster/code_version": str(stage.version)}
     for upstream in stage.upstream:
         current = sku.store.current(upstream, sku.name)
         if current is not None:
             tags[f"dagster/input_data_version/{upstream}"] = current.data_version
+            tags[f"dagster/input_event_pointer/{upstream}"] = "NULL"
     metadata: dict[str, Any] = {
         **stage.describe(sku, artifact), "kept": MetadataValue.bool(made.kept),
         "seconds": MetadataValue.float(round(made.seconds, 3)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -66,8 +66,11 @@ class Workpiece:
     def render(self, shot: Shot) -> ControlPasses:
         """Render one shot now and keep it for the stages that follow."""
         region = next((region for region in self.regions if region.name == shot.framed_region), None)
-        self._passes[shot.name] = self.get_renderer().render(self.mesh, shot, self.textures, region)
-        return self._passes[shot.name]
+        passes = self.get_renderer().render(self.mesh, shot, self.textures, region)
+        if self.product.category != "footwear":
+            passes = replace(passes, toe_direction=None)  # a mug has a front, but no toe to check on its own
+        self._passes[shot.name] = passes
+        return passes
 
     def passes(self, name: str) -> ControlPasses:
         """One shot's passes: from memory, from the store, or rendered again where the file was not kept."""

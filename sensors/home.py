@@ -9,6 +9,8 @@ from pathlib import Path
 CONFIGURATION = """\
 telemetry:
   enabled: false
+nux:
+  enabled: false
 """
 
 

@@ -22,7 +22,6 @@ from sensors.home import dagster_home
 from sensors.publish import publish
 from sensors.runs import BATCH_TAG, RUN_KEY_TAG, add_keys, batch_config, run_state
 
-
 LOGGING = {"loggers": {"progress": {}}}
 
 

@@ -16,7 +16,9 @@ from dagster import (
     ExecuteInProcessResult,
     in_process_executor,
 )
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._core.loader import LoadingContextForTest
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
 from assets.catalogue_report import catalogue_report
@@ -80,6 +82,12 @@ class House:
                 return "in_progress"
             known = cached.deserialize_materialized_partition_subsets(SKUS).get_partition_keys()
         return "materialized" if sku in known else "absent"
+
+    def stale(self, sku: str) -> list[str]:
+        """SKU assets that Dagster would call stale for one partition."""
+        graph = self.definitions.resolve_asset_graph()
+        resolver = CachingStaleStatusResolver(self.instance, graph, LoadingContextForTest(self.instance))
+        return [name for name in NAMES if resolver.get_status(AssetKey(name), sku) != StaleStatus.FRESH]
 
     def last(self, asset: str, sku: str) -> AssetMaterialization:
         """The newest materialization of one partition."""

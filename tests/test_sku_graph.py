@@ -95,6 +95,12 @@ def test_a_changed_texture_reruns_what_it_touches_and_nothing_else(house: House)
     assert house.versions("good") == before, "A, B, A: the same inputs are the same version"
 
 
+def test_what_was_just_made_is_never_called_stale(house: House) -> None:
+    assert house.batch("good", "kept").success
+    assert house.batch("good").success
+    assert house.stale("good") == house.stale("kept") == []
+
+
 def test_a_changed_mesh_reruns_everything_of_its_sku(house: House) -> None:
     assert house.batch("good").success
     (house.catalogue / "good" / "box.obj").write_text(box_obj((0.1, 0.3, 0.1)))
