@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d, map_coordinates
+from scipy.ndimage import gaussian_filter1d, map_coordinates, uniform_filter1d
 from skimage.measure import find_contours
 
 from pipeline.colour import srgb_decode, srgb_encode, view_transform
@@ -26,6 +26,7 @@ REACH = 14.0           # px to either side of the contour
 STEP = 0.5             # px between samples of a profile
 OFFSETS: F64 = np.arange(-REACH, REACH + STEP / 2, STEP)  # negative: inside the product
 _MIDDLE = len(OFFSETS) // 2
+_DEPTH = 12            # samples beside a moved edge that the design may have moved with it
 _SPACING = 2.0         # px between profiles
 _MOST_PROFILES = 3000  # above it the spacing grows
 _SHORTEST = 24.0       # px; a shorter closed contour is a speck
@@ -38,6 +39,7 @@ _BARRED = 1e3          # where the profile crosses another part of the product
 _HOME = 0.1            # cost per px away from the expected contour: without evidence the edge has not moved
 _TRUE_EDGE = 1.5       # px; where even the faithful picture reads further off, its edge is hidden
 _GAIN = (0.4, 2.5)     # of linear light
+_LIGHT_STRETCH = 80.0  # px of contour that share one light
 _JUMP = 4              # samples the path may move from one profile to the next
 _JUMP_COST = 0.5       # per sample
 
@@ -123,7 +125,7 @@ def contour_deviation(expected: Expected, observed: U8, profiles: Profiles) -> D
     wanted_edge = read(wanted, as_drawn, measurable)
     measurable &= np.abs(wanted_edge) <= _TRUE_EDGE
 
-    as_lit = _extended(_relit(wanted, seen))
+    as_lit = _extended(_relit(profiles, wanted, seen))
     contrast = np.minimum(wanted_contrast, _contrast(as_lit, ground))
     usable = measurable & (contrast >= _LOWEST_OBSERVED)
     edge = read(seen, as_lit, usable)
@@ -159,20 +161,40 @@ def _segmentation_cost(picture: F64, product: F64, ground: F64) -> F64:
     Squared differences in units of the model's own error, or of the contrast where that is more,
     cut off where a sample is plainly neither: so the cost is round at an edge however it is
     filtered. Where product and background look alike it is flat, and the edge stays at home.
+
+    A moved edge may have uncovered the background or carried the design beside it along: either
+    explanation is good enough.
     """
     error = np.maximum(_MODEL_ERROR, _contrast(product, ground) / np.sqrt(2 * _NEITHER))[:, None]
-    unlike_product, unlike_ground = (
-        np.minimum(((picture - model) ** 2).sum(axis=-1) / (2 * error**2), _NEITHER) for model in (product, ground))
-    before = np.cumsum(unlike_product, axis=1)
-    after = unlike_ground.sum(axis=1, keepdims=True) - np.cumsum(unlike_ground, axis=1)
-    return np.asarray(before + after + _HOME * np.abs(OFFSETS + STEP / 2))
+
+    def unlike(samples: F64, model: F64) -> F64:
+        return np.asarray(np.minimum(((samples - model) ** 2).sum(axis=-1) / (2 * error**2), _NEITHER))
+
+    here = np.arange(picture.shape[1])
+    in_place = np.cumsum(unlike(picture, product), axis=1)
+    carried = np.where(here >= _DEPTH, in_place[:, np.maximum(here - _DEPTH, 0)], 0.0)
+    for inward in range(_DEPTH):
+        carried += unlike(picture[:, np.maximum(here - inward, 0)], product[:, _MIDDLE - inward, None])
+    beyond = unlike(picture, ground)
+    after = beyond.sum(axis=1, keepdims=True) - np.cumsum(beyond, axis=1)
+    return np.asarray(np.minimum(in_place, carried) + after + _HOME * np.abs(OFFSETS + STEP / 2))
 
 
-def _relit(wanted: F64, seen: F64) -> F64:
-    """The expected profiles (n, m, 3) in the light that the image shows further inside the product."""
+def _relit(profiles: Profiles, wanted: F64, seen: F64) -> F64:
+    """The expected profiles (n, m, 3) in the light that the image shows further inside the product.
+
+    Light changes slowly, so its gain is that of a stretch of contour: a line of the design that
+    has moved across a single profile is not light.
+    """
     first, second = srgb_decode(wanted), srgb_decode(seen)
-    inner = slice(0, _MIDDLE - 8)
-    gain = (second[:, inner].mean(axis=1) + 1e-3) / (first[:, inner].mean(axis=1) + 1e-3)
+    before, after = (light[:, :_MIDDLE - 8].mean(axis=1) for light in (first, second))
+    gain = np.ones(before.shape)
+    width = int(_LIGHT_STRETCH / profiles.spacing) | 1
+    for number, closed in enumerate(profiles.closed):
+        part = profiles.contour == number
+        mode: Literal["wrap", "nearest"] = "wrap" if closed else "nearest"
+        sums = [uniform_filter1d(mean[part], width, axis=0, mode=mode) for mean in (before, after)]
+        gain[part] = (sums[1] + 1e-3) / (sums[0] + 1e-3)
     return srgb_encode(first * np.clip(gain, *_GAIN)[:, None]).astype(np.float64)
 
 

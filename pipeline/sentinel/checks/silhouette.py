@@ -51,9 +51,20 @@ def toe_profiles(expected: Expected, points: F64) -> Bools:
     return np.asarray(along >= along.max() - TOE_SHARE * np.ptp(along))
 
 
+def toe_is_cut_off(expected: Expected) -> bool:
+    """Whether the product's last pixels along the toe direction touch the frame's border."""
+    rows, columns = np.nonzero(expected.alpha > 0.5)
+    along = np.stack([columns, rows], axis=1) @ np.asarray(expected.toe_direction, np.float64)
+    width, height = expected.size
+    border = (columns == 0) | (rows == 0) | (columns == width - 1) | (rows == height - 1)
+    return bool((along[border] >= along.max() - TOE_SHARE * np.ptp(along)).any())
+
+
 def _toe(expected: Expected, observed: U8, deviation: Deviation, smooth: F64) -> Measurement:
     if expected.toe_direction is None:
         return _without_value("toe_deviation_max", "toe", "the product's front is not known", applicable=False)
+    if toe_is_cut_off(expected):
+        return _without_value("toe_deviation_max", "toe", "the toe lies outside the frame", applicable=False)
     area = toe_profiles(expected, deviation.profiles.points)
     return _measured(expected, observed, deviation, smooth, area, "toe_deviation_max", "toe")
 
