@@ -12,9 +12,9 @@ from assets import control_passes
 from assets.sku import Sku
 from assets.stage import Metadata, Stage, sku_spec
 from assets.thumbnails import montage
-from pipeline.catalogue import Shot
 from pipeline.refine import VERSION, save_png, seed_for
 from pipeline.refine.types import RefineRequest
+from pipeline.shots import prompt_for
 from pipeline.store import Artifact, ArtifactWriter
 
 ATTEMPT = 0
@@ -25,18 +25,11 @@ spec = sku_spec("refined_images", deps=[control_passes.spec], group="refine", ki
                             "Preset `none` hands on the renderer's own picture and says so.")
 
 
-def prompt_for(sku: Sku, shot: Shot) -> str:
-    """What to tell the refiner: the product in words, then the shot, then the house's own words."""
-    product = sku.product
-    parts = (product.manifest.prompt or product.description, shot.prompt, sku.settings.prompt)
-    return ", ".join(part for part in parts if part)
-
-
 def inputs(sku: Sku) -> dict[str, Any]:
     return {
         "passes": sku.artifact("control_passes").data_version,
         "refiner": asdict(sku.bench.refiner.identity()),
-        "prompts": {shot.name: prompt_for(sku, shot) for shot in sku.shots},
+        "prompts": {shot.name: prompt_for(sku.product, shot, sku.settings) for shot in sku.shots},
         "negative_prompt": sku.settings.negative_prompt,
         "attempt": ATTEMPT,
     }
@@ -48,7 +41,7 @@ def produce(sku: Sku, out: ArtifactWriter) -> None:
     shots, seconds = sku.shots, {}
     for start in range(0, len(shots), refiner.preferred_batch):
         batch = shots[start : start + refiner.preferred_batch]
-        requests = [RefineRequest(sku.passes(shot.name), prompt_for(sku, shot), seed_for(sku.name, shot.name, ATTEMPT),
+        requests = [RefineRequest(sku.passes(shot.name), prompt_for(sku.product, shot, sku.settings), seed_for(sku.name, shot.name, ATTEMPT),
                                   sku.settings.negative_prompt) for shot in batch]
         started = time.perf_counter()
         for shot, refined in zip(batch, refiner.refine(requests), strict=True):

@@ -127,7 +127,7 @@ def _log_events(context: OpExecutionContext | AssetExecutionContext, stage: Stag
     context.log_event(AssetMaterialization(stage.spec.key, partition=sku.name, tags=tags, metadata=metadata))
     if stage.name == "sentinel_scores":
         for evaluation in sentinel_scores.evaluations(sku, artifact):
-            context.log_event(evaluation)
+            context.log_event(evaluation)  # type: ignore[arg-type]  # accepted and documented, not annotated
 
 
 def _drop_passes(sku: Sku, made: dict[str, Made]) -> None:

@@ -12,7 +12,7 @@ from assets.partitions import SKUS
 from assets.sku import Sku
 from pipeline.store import Artifact, ArtifactWriter
 
-Metadata = Mapping[str, MetadataValue]  # type: ignore[type-arg]
+Metadata = Mapping[str, MetadataValue]
 
 OWNERS = ["team:imaging"]
 

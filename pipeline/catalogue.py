@@ -297,7 +297,7 @@ class Catalogue:
     root: UPath
 
     @classmethod
-    def at(cls, location: str | os.PathLike[str]) -> Self:
+    def at(cls, location: str | os.PathLike[str] | UPath) -> Self:
         """Open a catalogue; raises CatalogueError where there is none."""
         root = UPath(location)
         if not root.exists():

@@ -112,12 +112,11 @@ def render(file: Path, out: OutFolder,
            as_json: Json = False) -> None:
     """Render one mesh file's shots, without a catalogue."""
     from pipeline.catalogue import Manifest, Product, Settings
-    from pipeline.colour import to_display
     from pipeline.mesh import ingest_file
     from pipeline.mesh.types import TextureRef
     from pipeline.refine import RefinerSettings, make_refiner, save_png, seed_for
     from pipeline.refine.types import RefineRequest
-    from pipeline.render import Renderer, load_textures, preview_images, save_passes
+    from pipeline.render import Renderer, load_textures, save_passes
     from pipeline.shots import shots_for
 
     out.mkdir(parents=True, exist_ok=True)
@@ -168,10 +167,12 @@ def refine(sku: SkuName, out: OutFolder,
            shot: Annotated[list[str] | None, typer.Option("--shot", help="May be repeated; default all.")] = None,
            preset: Annotated[str | None, typer.Option("--preset", help="none, or diffusers:FOLDER-OR-HUB-ID")] = None,
            attempt: Annotated[int, typer.Option("--attempt", help="Another attempt is another seed.")] = 0,
-           catalogue: CataloguePath = DEFAULT_CATALOGUE, store: StorePath = DEFAULT_STORE, as_json: Json = False) -> None:
+           catalogue: CataloguePath = DEFAULT_CATALOGUE, store: StorePath = DEFAULT_STORE,
+           as_json: Json = False) -> None:
     """Refine a SKU's shots from its stored control passes, outside the pipeline: to try a preset."""
     from pipeline.refine import RefinerSettings, make_refiner, save_png, seed_for
     from pipeline.refine.types import RefineRequest
+    from pipeline.shots import prompt_for
 
     out.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, **({"PACKSHOT_REFINER": preset} if preset else {})}
@@ -179,8 +180,9 @@ def refine(sku: SkuName, out: OutFolder,
     piece = _workpiece(catalogue, store, sku)
     written = []
     for name in shot or [each.name for each in piece.shots]:
-        prompt = ", ".join(filter(None, (piece.product.description, piece.shot(name).prompt, piece.settings.prompt)))
-        request = RefineRequest(piece.passes(name), prompt, seed_for(sku, name, attempt), piece.settings.negative_prompt)
+        prompt = prompt_for(piece.product, piece.shot(name), piece.settings)
+        request = RefineRequest(piece.passes(name), prompt, seed_for(sku, name, attempt),
+                                piece.settings.negative_prompt)
         [image] = refiner.refine([request])
         save_png(image.pixels, out / f"{name}.png", image.provenance)
         written.append(str(out / f"{name}.png"))
@@ -238,7 +240,8 @@ def _score_line(row: dict[str, Any]) -> str:
 
 
 @app.command()
-def report(catalogue: CataloguePath = DEFAULT_CATALOGUE, store: StorePath = DEFAULT_STORE, as_json: Json = False) -> None:
+def report(catalogue: CataloguePath = DEFAULT_CATALOGUE, store: StorePath = DEFAULT_STORE,
+           as_json: Json = False) -> None:
     """Write the report page from whatever the store holds now."""
     from pipeline.report import build_report, collect
     from pipeline.store import ArtifactStore
@@ -258,11 +261,11 @@ def explain(file: Annotated[Path | None, typer.Argument(help="An image made by P
         provenance = read_provenance(_existing(file))
         _answer(provenance, as_json, lambda: "\n".join(f"{key}: {value}" for key, value in provenance.items()))
         return
-    from pipeline.sentinel import ENGINEERING, checks
+    from pipeline.sentinel import ENGINEERING, all_checks
 
     found = [{"check": check.name, "what": check.summary,
               "limits": {key: asdict(limit) for key, limit in ENGINEERING.items() if key.startswith(check.name + ".")}}
-             for check in checks()]
+             for check in all_checks() if check.needs]
     _answer({"checks": found}, as_json, lambda: "\n".join(_explained(entry) for entry in found))
 
 

@@ -47,6 +47,12 @@ def shots_for(product: Product, settings: Settings, regions: tuple[Region, ...])
                  for shot in shots if shot.name != "detail" or framed)
 
 
+def prompt_for(product: Product, shot: Shot, settings: Settings) -> str:
+    """What to tell a refiner: the product in words, then the shot, then the house's own words."""
+    parts = (product.manifest.prompt or product.description, shot.prompt, settings.prompt)
+    return ", ".join(part for part in parts if part)
+
+
 def _shot(entry: str | ShotEntry, product: Product, settings: Settings) -> Shot:
     name = entry if isinstance(entry, str) else entry.name
     if isinstance(entry, str) and name not in BUILT_IN:

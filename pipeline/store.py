@@ -105,7 +105,7 @@ class _Pending:
 class ArtifactStore:
     """All artefacts of one catalogue."""
 
-    def __init__(self, location: str | os.PathLike[str]) -> None:
+    def __init__(self, location: str | os.PathLike[str] | UPath) -> None:
         root = UPath(location)
         self.root = UPath(Path(root.path).resolve()) if is_local(root) else root
         digest = hashlib.sha256(str(self.root).encode()).hexdigest()[:12]

@@ -24,4 +24,5 @@ def path_at(location: str, s3: S3Resource) -> UPath:
     if s3.profile_name:
         options["profile"] = s3.profile_name
     # A listing cache would hide what another process wrote a moment ago.
-    return UPath(location, use_listings_cache=False, **options)
+    path: UPath = UPath(location, use_listings_cache=False, **options)
+    return path

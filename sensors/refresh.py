@@ -22,7 +22,7 @@ from sensors.home import dagster_home
 from sensors.publish import publish
 from sensors.runs import BATCH_TAG, RUN_KEY_TAG, add_keys, batch_config, run_state
 
-LOGGING = {"loggers": {"progress": {}}}
+LOGGING: dict[str, object] = {"loggers": {"progress": {}}}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -95,7 +95,7 @@ def _summary(plan: Plan) -> str:
     return f"{len(plan.states)} SKUs: {what}, {plan.unchanged} unchanged."
 
 
-@logger(description="The line per SKU, without Dagster's own events.")
+@logger(None, description="The line per SKU, without Dagster's own events.")
 def progress(_: InitLoggerContext) -> logging.Logger:
     lines = logging.Logger("packshot", logging.INFO)
     handler = logging.StreamHandler(sys.stderr)

@@ -32,7 +32,9 @@ def run_state(instance: DagsterInstance, run_key: str) -> RunState:
         return "absent"
     if not runs[0].is_finished:
         return "in_flight"
-    return {DagsterRunStatus.SUCCESS: "succeeded", DagsterRunStatus.CANCELED: "cancelled"}.get(runs[0].status, "failed")
+    ended: dict[DagsterRunStatus, RunState] = {DagsterRunStatus.SUCCESS: "succeeded",
+                                               DagsterRunStatus.CANCELED: "cancelled"}
+    return ended.get(runs[0].status, "failed")
 
 
 def batch_config(skus: Sequence[str]) -> dict[str, object]:

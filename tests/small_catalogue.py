@@ -26,7 +26,7 @@ def checks(colour: tuple[int, int, int] = (60, 140, 90), size: int = 64) -> Imag
     """A checked diffuse map."""
     rows, columns = np.mgrid[:size, :size] // 8
     odd = ((rows + columns) % 2).astype(bool)
-    pixels = np.where(odd[..., None], np.uint8(colour), np.uint8([205, 200, 190]))
+    pixels = np.where(odd[..., None], np.asarray(colour), np.asarray([205, 200, 190]))
     return Image.fromarray(pixels.astype(np.uint8))
 
 

@@ -55,7 +55,7 @@ def test_rooms_meet_in_their_types(room: str) -> None:
     others = [other for other in ROOMS if other != room]
     found = [f"{path.name}: {name}" for path in sorted((ROOT / "pipeline" / room).rglob("*.py"))
              for name in imports(path) for other in others
-             if name.startswith(f"pipeline.{other}.") and not name.startswith(f"pipeline.{other}.types")
+             if (name.startswith(f"pipeline.{other}.") and not name.startswith(f"pipeline.{other}.types"))
              or name == f"pipeline.{other}"]
     assert not found
 

@@ -96,6 +96,7 @@ def test_the_night_tries_failed_skus_again(house: House) -> None:
     assert isinstance(tick(house), SkipReason)
     with build_schedule_context(instance=house.instance, resources=house.resources.by_key()) as context:
         requests = nightly_refresh(context)
+    assert isinstance(requests, list)
     assert [skus_of(request) for request in requests] == [["b"]]
 
 

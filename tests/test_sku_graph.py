@@ -171,7 +171,7 @@ def test_materializations_carry_versions_and_what_an_engineer_wants_to_see(house
     assert "not refined" in str(house.last("refined_images", "good").metadata["preset"].value)
 
 
-BAD = {
+BAD: dict[str, tuple[str, dict[str, str | Image.Image]]] = {
     "empty": ("sku_empty", {}),
     "two-meshes": ("several_meshes", {"a.obj": box_obj(), "b.obj": box_obj()}),
     "missing-texture": ("texture_missing", {"a.obj": "mtllib a.mtl\n" + box_obj(material="skin"),

@@ -50,9 +50,13 @@ def test_what_was_written_is_read_back(store: ArtifactStore) -> None:
 
 def test_a_killed_writer_leaves_nothing_to_read(store: ArtifactStore) -> None:
     write(store, "v1", "old")
-    with pytest.raises(RuntimeError), store.writing("product_mesh", "sku-1", "v2", {}) as pending:
-        pending.writer.path("deep/file.txt").write_text("half")
-        raise RuntimeError
+    def die_half_way() -> None:
+        with store.writing("product_mesh", "sku-1", "v2", {}) as pending:
+            pending.writer.path("deep/file.txt").write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        die_half_way()
     artifact = store.require("product_mesh", "sku-1")
     assert (artifact.data_version, artifact.path("deep/file.txt").read_text()) == ("v1", "old")
 
