@@ -41,8 +41,9 @@ def produce(sku: Sku, out: ArtifactWriter) -> None:
     shots, seconds = sku.shots, {}
     for start in range(0, len(shots), refiner.preferred_batch):
         batch = shots[start : start + refiner.preferred_batch]
-        requests = [RefineRequest(sku.passes(shot.name), prompt_for(sku.product, shot, sku.settings), seed_for(sku.name, shot.name, ATTEMPT),
-                                  sku.settings.negative_prompt) for shot in batch]
+        requests = [RefineRequest(sku.passes(shot.name), prompt_for(sku.product, shot, sku.settings),
+                                  seed_for(sku.name, shot.name, ATTEMPT), sku.settings.negative_prompt)
+                    for shot in batch]
         started = time.perf_counter()
         for shot, refined in zip(batch, refiner.refine(requests), strict=True):
             provenance = {**refined.provenance, "sku": sku.name, "shot": shot.name, "passes_version": passes_version}
