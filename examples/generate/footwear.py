@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
 
 from examples.generate.atlas import Slot
 from examples.generate.colourways import GREEN_WHITE, NAVY_GUM, Colourway
@@ -88,12 +89,19 @@ def _regions(shoe: Sneaker) -> tuple[Region, ...]:
         slot = UPPER_SLOTS[pattern.side]
         for level, panel in enumerate(panels):
             if panel.name == "logo":
-                low, high = panel.loop.min(axis=0) - 0.6, panel.loop.max(axis=0) + 0.6
-                box = np.array([low, (high[0], low[1]), high, (low[0], high[1])])
-                regions.append(Region(f"{pattern.side} logo", "logo", "upper_leather", _points(slot.uv(box))))
+                mark = _points(slot.uv(_around(panel.loop)))
+                regions.append(Region(f"{pattern.side} logo", "logo", "upper_leather", mark))
             if panel.name in INSPECTED_SEAMS:
                 regions += _seams(pattern.side, panel, panels[level + 1:], slot, width_mm)
     return tuple(regions)
+
+
+def _around(loop: NDArray[np.float64], margin: float = 1.0) -> NDArray[np.float64]:
+    """Convex hull of a shape in pattern mm, moved outwards from its middle by about ``margin`` mm."""
+    corners = loop[ConvexHull(loop).vertices]
+    away = corners - loop.mean(axis=0)
+    moved: NDArray[np.float64] = corners + margin * away / np.linalg.norm(away, axis=1, keepdims=True)
+    return moved
 
 
 def _points(uv: NDArray[np.float64]) -> tuple[tuple[float, float], ...]:
