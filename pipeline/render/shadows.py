@@ -100,8 +100,8 @@ def light_floor(context: moderngl.Context, atlas: ShadowAtlas, floor: moderngl.P
                 ) -> moderngl.Texture:
     """The floor's light map: share of light past the product, softened; uniforms are set by the caller."""
     size = (FLOOR_MAP, FLOOR_MAP)
-    sharp, soft = context.texture(size, 4, dtype="f2"), context.texture(size, 4, dtype="f2")
-    for texture in (sharp, soft):
+    dark_key, dark_other, soft = (context.texture(size, 4, dtype="f2") for _ in range(3))
+    for texture in (dark_key, dark_other, soft):
         texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
         texture.repeat_x = texture.repeat_y = False
     context.enable_only(moderngl.NOTHING)
@@ -109,19 +109,23 @@ def light_floor(context: moderngl.Context, atlas: ShadowAtlas, floor: moderngl.P
     atlas.texture.compare_func = ""
     atlas.texture.filter = (moderngl.NEAREST, moderngl.NEAREST)
     atlas.texture.use(0)
-    _fill(context, sharp, floor, {"atlas": 0, "atlas_depth": atlas.depth, "map_size": size})
+    _fill(context, (dark_key, dark_other), floor, {"atlas": 0, "atlas_depth": atlas.depth, "map_size": size})
     atlas.texture.compare_func = "<="
     atlas.texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
-    sharp.use(0)
-    _fill(context, soft, blur, {"sharp": 0, "map_size": size})
-    sharp.release()
+    for unit, texture in enumerate((dark_key, dark_other)):
+        texture.build_mipmaps()
+        texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
+        texture.use(unit)
+    _fill(context, (soft,), blur, {"dark_key": 0, "dark_other": 1, "map_size": size})
+    dark_key.release()
+    dark_other.release()
     return soft
 
 
-def _fill(context: moderngl.Context, texture: moderngl.Texture, program: moderngl.Program,
+def _fill(context: moderngl.Context, textures: tuple[moderngl.Texture, ...], program: moderngl.Program,
           uniforms: dict[str, object]) -> None:
     set_uniforms(program, uniforms)
-    target = context.framebuffer([texture])
+    target = context.framebuffer(textures)
     target.use()
     draw_fullscreen(context, program)
     target.release()

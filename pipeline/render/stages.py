@@ -67,15 +67,15 @@ class Stage:
 STAGES: Mapping[str, Stage] = {stage.name: stage for stage in (
     Stage(
         name="white", backdrop="white",
-        key=Softbox(-48.0, 46.0, 46.0, 46.0, (0.60, 0.60, 0.60), 20),
+        key=Softbox(-48.0, 46.0, 46.0, 46.0, (0.56, 0.56, 0.56), 20),
         others=(Softbox(66.0, 14.0, 26.0, 96.0, (0.22, 0.22, 0.22), 8),
                 Softbox(168.0, 52.0, 70.0, 26.0, (0.30, 0.30, 0.30), 8)),
-        dome_zenith=(0.64, 0.64, 0.64), dome_horizon=(0.42, 0.42, 0.42), dome_back=(1.0, 1.0, 1.0),
+        dome_zenith=(0.54, 0.54, 0.54), dome_horizon=(0.38, 0.38, 0.38), dome_back=(0.95, 0.95, 0.95),
         dome_samples=28, floor_albedo=(0.85, 0.85, 0.85), shadow_strength=0.85, shadow_reach=0.5, white_backdrop=True,
     ),
     Stage(
         name="sweep", backdrop="sweep",
-        key=Softbox(-55.0, 44.0, 34.0, 40.0, (0.80, 0.78, 0.755), 24),
+        key=Softbox(-55.0, 44.0, 34.0, 40.0, (0.80, 0.785, 0.765), 24),
         others=(Softbox(72.0, 12.0, 20.0, 90.0, (0.18, 0.185, 0.19), 8),
                 Softbox(160.0, 50.0, 60.0, 22.0, (0.34, 0.335, 0.33), 8)),
         dome_zenith=(0.40, 0.40, 0.405), dome_horizon=(0.29, 0.285, 0.28), dome_back=(0.62, 0.585, 0.55),

@@ -1,39 +1,37 @@
 #version 330
-// Spread each light's hard shadow over the gap to the next light, wider the higher the blocker
-// (R. Fernando, "Percentage-Closer Soft Shadows", 2005, on the floor's light map).
+// Spread each light's hard shadow over the gap to the next light: the wider, the higher the blocker
+// (after R. Fernando, "Percentage-Closer Soft Shadows", 2005; here one fixed width per height layer).
 #include "floor_map.glsl"
-uniform sampler2D sharp;
+uniform sampler2D dark_key;
+uniform sampler2D dark_other;
 uniform vec2 map_size;
 uniform float product_size;
 uniform vec2 spacing;              // radians between neighbouring lights: of the key, of all others
-layout(location = 0) out vec4 o_map;
-const int SEARCH = 24;
-const int TAPS = 48;
+layout(location = 0) out vec4 o_open;    // share of the key, of all others
+const int TAPS = 20;
 
-vec2 disc(int i, int count) {
-    float r = sqrt((float(i) + 0.5) / float(count)), a = float(i) * 2.399963;
-    return r * vec2(cos(a), sin(a));
-}
-
-vec4 at(vec3 p, vec2 offset) {
-    return textureLod(sharp, floor_coordinate(p + vec3(offset.x, 0.0, offset.y)) * 0.5 + 0.5, 0.0);
+// Average of one layer over a disc; the mip level makes few taps enough.
+float spread(sampler2D dark, vec3 p, int layer, float radius, float turn) {
+    vec2 here = floor_coordinate(p);
+    vec2 slope = floor_reach * (FINE + 3.0 * (1.0 - FINE) * here * here) * 2.0 / map_size;   // metres per texel
+    float level = max(0.0, log2(radius / max(slope.x, slope.y) * 0.45));
+    float sum = 0.0;
+    for (int i = 0; i < TAPS; ++i) {
+        float r = radius * sqrt((float(i) + 0.5) / float(TAPS)), a = float(i) * 2.399963 + turn;
+        vec2 at = floor_coordinate(p + vec3(r * cos(a), 0.0, r * sin(a))) * 0.5 + 0.5;
+        sum += textureLod(dark, at, level)[layer];
+    }
+    return sum / float(TAPS);
 }
 
 void main() {
     vec3 p = floor_point(gl_FragCoord.xy / map_size * 2.0 - 1.0);
-    vec2 distance = vec2(0.0), weight = vec2(1e-6);
-    for (int i = 0; i < SEARCH; ++i) {
-        vec4 tap = at(p, disc(i, SEARCH) * 0.12 * product_size);
-        vec2 dark = 1.0 - tap.rg;
-        distance += dark * tap.ba;
-        weight += dark;
+    vec2 dark = vec2(0.0);
+    float height = LAYER * product_size;
+    for (int layer = 0; layer < 4; ++layer) {
+        vec2 radius = max(height * spacing, vec2(0.003 * product_size));
+        dark += vec2(spread(dark_key, p, layer, radius.x, 0.0), spread(dark_other, p, layer, radius.y, 0.0));
+        height *= LAYER_STEP;
     }
-    vec2 radius = clamp(distance / weight * spacing, vec2(0.003), vec2(0.25 * product_size));
-    radius = max(radius, vec2(0.004 * product_size));
-    vec2 sum = vec2(0.0);
-    for (int i = 0; i < TAPS; ++i) {
-        vec2 d = disc(i, TAPS);
-        sum += vec2(at(p, d * radius.x).r, at(p, d * radius.y).g);
-    }
-    o_map = vec4(sum / float(TAPS), 0.0, 1.0);
+    o_open = vec4(1.0 - dark, 0.0, 1.0);
 }
