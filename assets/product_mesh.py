@@ -56,6 +56,8 @@ def describe(sku: Sku, artifact: Artifact) -> Metadata:
         "format": MetadataValue.text(report["format"]),
         "triangles": MetadataValue.int(report["triangles"]),
         "extents_mm": MetadataValue.text(" × ".join(f"{value:.1f}" for value in report["extents_mm"])),
+        "solid": MetadataValue.text(("closed" if report["solid"]["watertight"] else "open")
+                                    + f", {report['solid']['bodies']} bodies, {report['solid']['surface_cm2']} cm²"),
         "front": MetadataValue.text(f"{front['axis'] or 'unknown'} ({front['source']}, {front['confidence']:.0%})"),
         "materials": MetadataValue.md(f"| material | kind | guessed |\n|---|---|---|\n{materials}"),
         "warnings": MetadataValue.md("\n".join(f"- {warning}" for warning in report["warnings"]) or "none"),

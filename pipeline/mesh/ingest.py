@@ -24,6 +24,7 @@ from pipeline.mesh.raw import RawMaterial, RawMesh, RawPart
 from pipeline.mesh.report import IngestReport
 from pipeline.mesh.resolver import Resolver
 from pipeline.mesh.sandbox import load_in_child
+from pipeline.mesh.solid import solid_facts
 from pipeline.mesh.types import Material, Mesh, Slot, TextureRef
 from pipeline.mesh.weld import mirrored_uv_share
 
@@ -81,7 +82,8 @@ def ingest(folder: Path, mesh_file: str, *, files: Sequence[str], manifest: Mani
         raw.format, raw.loader, raw.source_units if unit.source == "file" else unit.name, unit.source, unit.metres,
         raw.source_up if up_source == "file" else up, up_source, front, len(mesh.triangles), len(mesh.positions),
         (round(float(extent[0]), 4), round(float(extent[1]), 4), round(float(extent[2]), 4)), mesh.materials,
-        tuple(bound), len(mesh.uv_sets), round(mirrored, 4), _charts(geometry), tuple(c.name for c in cameras),
+        tuple(bound), len(mesh.uv_sets), round(mirrored, 4), _charts(geometry),
+        solid_facts(mesh.positions, geometry.triangles.astype(np.int64)), tuple(c.name for c in cameras),
         mesh.warnings, round(time.perf_counter() - started, 3), round(loaded - started, 3))
     return Ingested(mesh, report)
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.mesh.bindings import Binding
+from pipeline.mesh.solid import SolidFacts
 from pipeline.mesh.types import Front, Material
 
 
@@ -29,6 +30,7 @@ class IngestReport:
     uv_sets: int
     mirrored_uv_share: float               # share of the uv area wound against the larger part, 0..0.5
     charts: int                            # connected uv islands
+    solid: SolidFacts
     cameras: tuple[str, ...]               # names of embedded cameras
     warnings: tuple[str, ...]
     seconds: float                         # wall clock of the whole ingest
