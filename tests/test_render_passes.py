@@ -319,3 +319,12 @@ def test_a_shot_of_a_missing_region_says_so(renderer: Renderer) -> None:
     with pytest.raises(RenderError) as caught:
         renderer.render(mesh, replace(shot(64), framed_region="logo"), textures_of(mesh))
     assert caught.value.code == "region_not_found"
+
+
+def test_simplified_casters_throw_the_same_shadow(renderer: Renderer, white_sphere: ControlPasses) -> None:
+    mesh = sphere(rings=130)                          # heavy enough to be simplified
+    assert len(mesh.triangles) > 30_000
+    passes = renderer.render(mesh, shot(128, elevation_deg=12.0, fill=0.5), textures_of(mesh))
+    assert np.abs(passes.plate - white_sphere.plate).mean() < 2e-3
+    assert np.abs(passes.ao - white_sphere.ao).mean() < 5e-3
+    assert np.abs(passes.visibility - white_sphere.visibility).mean() < 5e-3
