@@ -19,7 +19,7 @@ TILE = 512                 # pixels of one light's map
 ATLAS_TILES = 8            # tiles across: room for 64 lights
 MAX_LIGHTS = ATLAS_TILES * ATLAS_TILES
 BORDER = 2                 # pixels of a tile that filters may reach into
-FLOOR_MAP = 512            # pixels of the floor's light map
+FLOOR_MAP = 384            # pixels of the floor's light map
 DEFINES = {"MAX_LIGHTS": MAX_LIGHTS, "ATLAS_TILES": ATLAS_TILES, "TILE": TILE}
 
 

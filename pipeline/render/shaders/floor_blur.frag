@@ -8,7 +8,7 @@ uniform vec2 map_size;
 uniform float product_size;
 uniform vec2 spacing;              // radians between neighbouring lights: of the key, of all others
 layout(location = 0) out vec4 o_open;    // share of the key, of all others
-const int TAPS = 20;
+const int TAPS = 16;
 
 // Average of one layer over a disc; the mip level makes few taps enough.
 float spread(sampler2D dark, vec3 p, int layer, float radius, float turn) {

@@ -3,7 +3,7 @@ uniform vec3 floor_centre;
 uniform float floor_reach;         // metres from the centre to the map's edge
 const float LAYER = 0.02;          // product sizes: height of the lowest layer of blockers
 const float LAYER_STEP = 4.0;      // each next layer is that much higher
-const float FINE = 0.3;            // slope of the warp at the centre
+const float FINE = 0.22;           // slope of the warp at the centre
 
 vec3 floor_point(vec2 s) {
     vec2 w = floor_reach * s * (FINE + (1.0 - FINE) * s * s);
