@@ -259,6 +259,9 @@ def explain(file: Annotated[Path | None, typer.Argument(help="An image made by P
         from pipeline.refine import read_provenance
 
         provenance = read_provenance(_existing(file))
+        if not provenance:
+            raise CatalogueError("no_provenance", f"{file} carries no provenance of Packshot's.",
+                                 "It was made elsewhere, or a tool has stripped its metadata.")
         _answer(provenance, as_json, lambda: "\n".join(f"{key}: {value}" for key, value in provenance.items()))
         return
     from pipeline.sentinel import ENGINEERING, all_checks
