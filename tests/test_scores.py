@@ -16,6 +16,7 @@ from pipeline.errors import StoreError
 from pipeline.scores import SCORES, ScoreContext, compact, read_current, read_history, score_rows
 from pipeline.sentinel import Measurement, judge, measure
 from pipeline.store import ArtifactStore
+from tests.s3 import s3_server
 from tests.sentinel_scene import REGIONS, shoe_scene
 
 CONTRACT = [
@@ -170,6 +171,20 @@ def test_a_killed_compaction_repeats_itself(tmp_path: Path) -> None:
         path.unlink()
     again = compact(store)
     assert (again.rows, again.history_rows) == (6, 0)
+
+
+def test_compaction_works_on_s3() -> None:
+    with s3_server("scores-bucket"):
+        store = ArtifactStore("s3://scores-bucket/store")
+        for sku in ("000123", "mug"):
+            put(store, sku, "v1")
+        first, second = compact(store, "run-1"), compact(store, "run-2")
+        assert (first.rows, first.history_rows) == (12, 12)
+        assert (second.buckets_written, second.history_rows) == (0, 0)
+        put(store, "mug", "v2")
+        assert compact(store, "run-1").history_rows == 6
+        assert read_current(store)["sku"].to_pylist() == ["000123"] * 6 + ["mug"] * 6
+        assert read_history(store).num_rows == 18
 
 
 def test_buckets_are_stable_and_spread() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.colour import quantise
-from pipeline.sentinel import judge
+from pipeline.sentinel import expected_from, judge
 from pipeline.sentinel.checks.colour_drift import colour_drift
 from pipeline.sentinel.cielab import ciede2000, lab_of, linear_of
 from pipeline.sentinel.injectors import shift_colour_left
@@ -87,6 +87,19 @@ def test_a_cast_of_the_grey_backdrop_is_taken_off_and_reported() -> None:
     read = readings(scene.expected, quantise(srgb_encode(view_transform(cast))))
     assert (read["backdrop_delta_e", "background"].value or 0.0) > 3.0
     assert (read["material_delta_e", "material:sole"].value or 9.0) < 1.5
+
+
+def test_a_nearly_black_product_reads_no_drift_of_its_own() -> None:
+    """Rounding to 8 bits alone must not read as drift where a channel is close to zero."""
+    passes = shoe_scene().passes
+    dark = 0.02
+    product = passes.product.copy()
+    product[..., :3] = (passes.product[..., :3] - passes.specular) * dark + passes.specular * 0.02
+    black = replace(passes, product=product, diffuse_albedo=passes.diffuse_albedo * dark,
+                    specular=passes.specular * 0.02)
+    expected = expected_from(black)
+    for reading in readings(expected, expected.display).values():
+        assert (reading.value or 0.0) < 0.5
 
 
 def test_a_material_under_highlights_does_not_apply(scene: Scene) -> None:

@@ -25,7 +25,7 @@ def test_a_faithful_outline_reads_under_a_pixel(nuisance: Nuisance, white: bool)
     for reading in readings(scene.expected, scene.observed(**nuisance)).values():
         assert reading.value is not None
         assert reading.value <= 0.8, reading
-        assert reading.coverage > 0.95
+        assert reading.coverage > 0.9
 
 
 @pytest.mark.parametrize("depth", [2.0, 4.0, 8.0])
@@ -62,6 +62,27 @@ def test_without_a_known_front_the_toe_does_not_apply() -> None:
     reading = readings(scene.expected, scene.expected.display)["toe_deviation_max"]
     assert not reading.applicable
     assert "front" in reading.reason
+
+
+def test_a_toe_outside_the_frame_does_not_apply(scene: Scene) -> None:
+    expected = scene.expected
+    cut = expected.size[0] - 70
+    close = replace(expected, display=expected.display[:, :cut], plate=expected.plate[:, :cut],
+                    alpha=expected.alpha[:, :cut])
+    read = readings(close, close.display)
+    assert "outside the frame" in read["toe_deviation_max"].reason
+    assert not read["toe_deviation_max"].applicable
+    assert read["contour_deviation_max"].value == pytest.approx(0.0, abs=0.1)
+
+
+def test_a_rim_that_fades_into_the_background_is_not_a_dent() -> None:
+    """Brighter light may bring a product's rim to the backdrop's own grey."""
+    scene = shoe_scene(white=False, texture=0.05)
+    for exposure in (-0.3, -0.15, 0.15, 0.3):
+        image = scene.observed(exposure=exposure, jpeg=92, noise=1.0, blur=0.4)
+        reading = readings(scene.expected, image)["contour_deviation_max"]
+        assert reading.value is not None
+        assert reading.value <= 1.0
 
 
 def test_an_erased_product_is_never_a_good_reading(scene: Scene) -> None:

@@ -206,9 +206,14 @@ def _extended(profile: F64) -> F64:
 
 
 def _contrast(product: F64, ground: F64) -> F64:
-    """(n,) rgb distance of product and background right at the contour."""
-    near = slice(_MIDDLE - 4, _MIDDLE - 1)
-    return np.asarray(np.linalg.norm(product[:, near].mean(axis=1) - ground[:, _MIDDLE + 3], axis=-1))
+    """(n,) rgb distance of product and background at the contour.
+
+    The smaller of two: a rim, or a stripe 3 px inside, that looks like the background could be
+    either, and the edge could be on both sides of it.
+    """
+    parts = (slice(_MIDDLE - 4, _MIDDLE - 1), slice(_MIDDLE - 7, _MIDDLE - 4))
+    distances = [np.linalg.norm(product[:, part].mean(axis=1) - ground[:, _MIDDLE + 3], axis=-1) for part in parts]
+    return np.asarray(np.minimum(*distances))
 
 
 def _vertex(cost: F64, path: NDArray[np.intp]) -> F64:

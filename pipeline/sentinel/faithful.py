@@ -67,7 +67,9 @@ def fit_faithful(expected: Expected, observed: U8, white_balance: F32) -> Fit:
     share = np.bincount(material[measurable], minlength=len(of_all)) / np.maximum(of_all, 1)
 
     x, y, material, seen, wanted = (a[measurable] for a in (x, y, material, seen, wanted))
-    diffuse, specular, emissive = diffuse[measurable], specular[measurable], emissive[measurable]
+    specular, emissive = specular[measurable], emissive[measurable]
+    # Through the faithful picture's own 8 bits: near black, rounding alone would read as drift.
+    diffuse = from_display(wanted[None])[0] - specular - emissive
     usable = ((seen <= _BRIGHT) & ((seen >= _DARK + 1) | (wanted <= _DARK_BY_DESIGN))).all(axis=1)
     light = from_display(seen[None])[0] / white_balance - emissive
     predicted = np.zeros(light.shape)
@@ -76,7 +78,7 @@ def fit_faithful(expected: Expected, observed: U8, white_balance: F32) -> Fit:
         part = instance == number
         predicted[part] = _fit_instance(x[part], y[part], light[part].astype(np.float64), diffuse[part],
                                         specular[part], usable[part])
-    return Fit(x, y, material, np.maximum(light, 0.0).astype(np.float64), predicted, usable, share, step * step)
+    return Fit(x, y, material, light.astype(np.float64), predicted, usable, share, step * step)
 
 
 def backdrop_white_balance(expected: Expected, observed: U8) -> F32 | None:

@@ -60,6 +60,8 @@ def place(region: str) -> str:
     """``material:upper`` → ``The material upper``; ``label:tongue#1`` → ``The label tongue``."""
     kind, _, name = region.partition(":")
     name, _, copy = name.partition("~")[0].partition("#")
+    if kind == "toe":
+        return "The front (toe)"  # bottles have a front too
     if not name:
         return f"The {kind}"
     return f"The {kind} {name.replace('_', ' ')}" + (f" (copy {copy})" if copy not in ("", "1") else "")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import convolve1d, median_filter
 
 from pipeline.catalogue import Region
-from pipeline.sentinel.contours import Deviation, contour_deviation, contour_profiles
+from pipeline.sentinel.contours import Deviation, Profiles, contour_deviation, contour_profiles
 from pipeline.sentinel.evidence import side_by_side
 from pipeline.sentinel.injectors import dent_toe
 from pipeline.sentinel.registry import check
@@ -71,11 +71,11 @@ def _toe(expected: Expected, observed: U8, deviation: Deviation, smooth: F64) ->
 
 def _measured(expected: Expected, observed: U8, deviation: Deviation, smooth: F64, area: Bools, estimator: str,
               region: str, percentile: float = 100.0) -> Measurement:
-    measurable = deviation.measurable & area
+    measurable = _in_company(deviation.measurable, deviation.profiles) & area
     if np.count_nonzero(measurable) < max(_FEWEST_PROFILES, _LEAST_VISIBLE * np.count_nonzero(area)):
         return _without_value(estimator, region, "the outline does not stand out from the background there, even in "
                               "the faithful picture", applicable=False)
-    usable = deviation.usable & area & np.isfinite(smooth)
+    usable = measurable & _in_company(deviation.usable, deviation.profiles) & np.isfinite(smooth)
     coverage = np.count_nonzero(usable) / np.count_nonzero(measurable)
     if np.count_nonzero(usable) < _FEWEST_PROFILES:
         return _without_value(estimator, region, "the image shows no outline where it should be")
@@ -104,8 +104,18 @@ def _smoothed(deviation: Deviation) -> F64:
         kernel = np.array([0.5, 1.0, 1.0, 1.0, 0.5])
         trust = np.where(known, deviation.weight[part], 0.0)
         mean = convolve1d(trust * calm, kernel, mode=mode) / np.maximum(convolve1d(trust, kernel, mode=mode), 1e-9)
-        company = convolve1d(known.astype(np.float64), np.ones(5), mode=mode)
-        result[part] = np.where(known & (company >= _FEWEST_NEIGHBOURS), mean, np.nan)
+        result[part] = np.where(known, mean, np.nan)
+    return result
+
+
+def _in_company(flags: Bools, profiles: Profiles) -> Bools:
+    """Which of the flagged profiles (n,) stand among others."""
+    result = np.zeros(flags.shape, bool)
+    for number, closed in enumerate(profiles.closed):
+        part = profiles.contour == number
+        mode: Literal["wrap", "nearest"] = "wrap" if closed else "nearest"
+        result[part] = flags[part] & (convolve1d(flags[part].astype(np.intp), np.ones(5, np.intp), mode=mode)
+                                      >= _FEWEST_NEIGHBOURS)
     return result
 
 
