@@ -45,8 +45,8 @@ GREEN_WHITE = Colourway(
     eyelet=(0.80, 0.80, 0.78))
 
 NAVY_GUM = Colourway(
-    "navy-gum", vamp=(34, 45, 74), toe=(30, 40, 67), quarter=(34, 45, 74), eyestay=(27, 35, 58),
-    counter=(27, 35, 58), heel_tab=(226, 214, 188), logo=(230, 219, 194), collar=(30, 39, 63), tongue=(36, 47, 77),
+    "navy-gum", vamp=(33, 41, 62), toe=(30, 37, 56), quarter=(33, 41, 62), eyestay=(26, 32, 48),
+    counter=(26, 32, 48), heel_tab=(226, 214, 188), logo=(230, 219, 194), collar=(29, 36, 54), tongue=(34, 42, 62),
     lining=(201, 176, 140), footbed=(190, 160, 120), lace=(235, 226, 206), lace_tracer=(203, 190, 162),
     main_thread=(222, 208, 178), contrast_thread=(222, 208, 178), label_ground=(230, 220, 196), label_ink=(28, 37, 62),
     wall=(196, 146, 92), foxing=(226, 214, 188), tread=(168, 118, 70), wall_thread=(226, 206, 168),

@@ -14,6 +14,7 @@ from examples.generate.panels import resampled
 from examples.generate.pattern import Pattern
 from examples.generate.sneaker_paint import BRAND, grain, shade_at_sole, surface_places
 from examples.generate.sole import Wall
+from examples.generate.trim_paint import overrun
 
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
@@ -80,11 +81,11 @@ def _smoothstep(t: NDArray[np.floating]) -> F32:
 
 def _wall(wall: Wall, scale: float) -> NDArray[np.uint8]:
     canvas = Canvas(wall.size[0] + 1, wall.size[1] + 1, scale, WELT)
-    edge = np.concatenate([wall.flat[:, EDGE_START], wall.flat[::-1, -1]])
+    edge = np.concatenate([overrun(wall.flat[:, EDGE_START]), overrun(wall.flat[:, -1])[::-1]])
     canvas.fill(canvas.mask([edge]), EDGE)
-    seam = wall.flat[:, WELT_SEAM[0]] * 0.45 + wall.flat[:, WELT_SEAM[1]] * 0.55
+    seam = overrun(wall.flat[:, WELT_SEAM[0]] * 0.45 + wall.flat[:, WELT_SEAM[1]] * 0.55)
     canvas.stitches(resampled(seam, 0.5), WELT_THREAD, pitch=3.4, length=2.5, width=0.85)
-    inner = wall.flat[:, 2]
+    inner = overrun(wall.flat[:, 2])
     canvas.shade(0.45 * canvas.blurred(canvas.strokes([resampled(inner, 1.0)], 1.2), 0.35))
     shape = (canvas.pixels.shape[0], canvas.pixels.shape[1])
     canvas.shade(0.04 * mottle(shape, 2.0, 22))

@@ -51,7 +51,7 @@ def part_of(name: str, positions: F64, uvs: F64, triangles: I64, material: str) 
     """A part from mm, smooth-shaded, without triangles of no area."""
     corner = positions[triangles]
     area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
-    used, compact = np.unique(triangles[area > 1e-4], return_inverse=True)  # mm²
+    used, compact = np.unique(triangles[area > 1e-3], return_inverse=True)  # mm²
     positions, uvs, triangles = positions[used], uvs[used], compact.reshape(-1, 3)
     normals = smooth_normals(positions, triangles)
     return Part(name, (positions / 1000.0).astype(np.float32), uvs.astype(np.float32), triangles.astype(np.uint32),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from scipy.ndimage import distance_transform_edt, gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter, zoom
 from scipy.spatial import cKDTree
 
 from examples.generate.panels import resampled
@@ -170,7 +170,10 @@ def leather_grain(places: F32, seeds: F64) -> F32:
 
 
 def mottle(shape: tuple[int, int], sigma: float, seed: int) -> F32:
-    """(H, W) smooth noise, standard deviation 1: unevenness of dye."""
-    noise = gaussian_filter(np.random.default_rng(seed).standard_normal(shape).astype(np.float32), sigma, mode="wrap")
-    result: F32 = noise / max(float(noise.std()), 1e-9)
+    """(H, W) smooth noise, standard deviation 1: unevenness of dye. ``sigma`` in texels."""
+    step = max(1, int(sigma / 3))              # broad noise needs no fine grid
+    coarse = (shape[0] // step + 2, shape[1] // step + 2)
+    noise = np.random.default_rng(seed).standard_normal(coarse).astype(np.float32)
+    smooth = zoom(gaussian_filter(noise, sigma / step, mode="wrap"), step, order=1)[:shape[0], :shape[1]]
+    result: F32 = smooth / max(float(smooth.std()), 1e-9)
     return result

@@ -78,10 +78,10 @@ def outline(pattern: Pattern, chains: list[Chain], spacing: float) -> tuple[F64,
     if signed_area(loop) > 0:                  # q points down: positive means clockwise to the eye
         loop = loop[::-1]
         flags = np.roll(flags[::-1], -1)
-    return _rounded(loop, flags), flags
+    return rounded(loop, flags), flags
 
 
-def _rounded(loop: F64, free: NDArray[np.bool_], rounds: int = 6) -> F64:
+def rounded(loop: F64, free: NDArray[np.bool_], rounds: int = 6) -> F64:
     """Take the point off corners between free edges: leather is cut round, and a rounded edge needs room to turn."""
     corner = free & np.roll(free, 1)
     for _ in range(rounds):
@@ -132,7 +132,7 @@ def sheet(pattern: Pattern, loop: F64, free: NDArray[np.bool_], height: float, s
     positions, all_triangles = np.concatenate(rings), np.concatenate(triangles)
     area = np.linalg.norm(np.cross(positions[all_triangles[:, 1]] - positions[all_triangles[:, 0]],
                                    positions[all_triangles[:, 2]] - positions[all_triangles[:, 0]]), axis=1)
-    return Sheet(positions, np.concatenate(normals), np.concatenate(flats), all_triangles[area > 2e-4])
+    return Sheet(positions, np.concatenate(normals), np.concatenate(flats), all_triangles[area > 1e-3])
 
 
 def _inward(loop: F64, free: NDArray[np.bool_]) -> F64:

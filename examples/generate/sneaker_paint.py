@@ -21,7 +21,7 @@ F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
 
 BRAND = "NORTHLINE"
-GRAIN_STRENGTH = 0.030
+GRAIN_STRENGTH = 0.042
 BINDING_MM = 3.4                               # width of the tongue's bound edge
 
 
@@ -35,8 +35,9 @@ def upper_map(shoe: Sneaker, dye: Colourway) -> Image.Image:
         for panel in panels:
             _panel(canvas, panel, dye)
         centres = np.array([hole.flat for hole in holes])
-        canvas.shade(0.35 * canvas.blurred(canvas.dots(centres, 4.7), 0.35))
-        canvas.fill(canvas.dots(centres, 2.7), (24, 22, 20), 0.95)
+        throat = canvas.near(centres)
+        throat.shade(0.35 * throat.blurred(throat.dots(centres, 4.7), 0.35))
+        throat.fill(throat.dots(centres, 2.7), (24, 22, 20), 0.95)
         _foil(canvas, pattern, dye)
         shade_at_sole(canvas, pattern)
         grain(canvas, pattern, GRAIN_STRENGTH)
@@ -104,7 +105,9 @@ def shade_at_sole(canvas: Canvas, pattern: Pattern) -> None:
     """Dust and shade gather where upper meets sole."""
     edge = pattern.flat(*line((0.0, 0.09), (1.0, 0.09), 300).T)
     low = pattern.flat(*line((0.0, 0.0), (1.0, 0.0), 300).T)
-    canvas.shade(0.22 * canvas.blurred(canvas.mask([np.concatenate([edge, low[::-1]])]), 1.6))
+    hem = np.concatenate([edge, low[::-1]])
+    part = canvas.near(hem)
+    part.shade(0.22 * part.blurred(part.mask([hem]), 1.6))
 
 
 def surface_places(pattern: Pattern, shape: tuple[int, int], scale: float) -> F32:

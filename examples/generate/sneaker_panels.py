@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from examples.generate.panels import Chain, curve, inset, line, outline, resampled, signed_area
+from examples.generate.panels import Chain, curve, inset, line, outline, resampled, rounded, signed_area
 from examples.generate.pattern import Pattern
 
 F64 = NDArray[np.float64]
@@ -105,8 +105,8 @@ def logo(pattern: Pattern) -> Panel:
     if signed_area(corners) > 0:
         corners = corners[::-1]
     sides = [resampled(np.stack([a, b]), 1.6)[:-1] for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)]
-    loop = np.concatenate(sides)
-    return sewn("logo", 2.0, loop, np.ones(len(loop), bool), ())
+    free = np.ones(sum(len(side) for side in sides), bool)
+    return sewn("logo", 2.0, rounded(np.concatenate(sides), free, rounds=2), free, ())
 
 
 def stroke(course: F64, width: float) -> F64:

@@ -68,7 +68,7 @@ def wall(last: Last, shape: SoleShape, side: Side) -> Wall:
     outward = last.feather(ring, 1.0) - feather
     top = CubicSpline(*np.array(shape.top).T)(feather[:, 0])
     bottom = CubicSpline(*np.array(shape.bottom).T)(feather[:, 0])
-    hold = _reach(last, ring, top)
+    hold = _reach(last, shape, side)
     spread = CubicSpline(*np.array(shape.width).T)(feather[:, 0])
     toe = np.exp(-(((1 - along) / 0.17) ** 4)) * shape.bumper
     columns = []
@@ -87,16 +87,22 @@ def wall(last: Last, shape: SoleShape, side: Side) -> Wall:
     return Wall(side, points, np.stack([np.broadcast_to(x[:, None], y.shape), y], axis=-1))
 
 
-def _reach(last: Last, ring: F64, height: F64) -> F64:
-    """(N,) how far the upper stands outside its feather line at the given heights."""
+def _reach(last: Last, shape: SoleShape, side: Side) -> F64:
+    """(stations,) how far the upper stands outside its feather line at the wall's upper edge.
+
+    Smoothed around the whole ring, so that both sides agree where they meet.
+    """
+    ring = np.arange(2 * shape.stations - 2) / (2 * shape.stations - 2)
+    height = CubicSpline(*np.array(shape.top).T)(last.feather(ring)[:, 0])
     rise = np.linspace(0, 0.6, 61)
     places = last.point(ring[:, None], rise[None])
     feather = last.feather(ring)
     outward = last.feather(ring, 1.0) - feather
     reach = ((places - feather[:, None]) * outward[:, None]).sum(axis=2)
     at = np.array([np.interp(h, p, r) for h, p, r in zip(height, places[..., 1], reach, strict=True)])
-    result: F64 = gaussian_filter1d(at, 3.0, mode="nearest") + 0.4
-    return result
+    smooth = gaussian_filter1d(at, 3.0, mode="wrap") + 0.4
+    station = np.arange(shape.stations)
+    return np.asarray(smooth[station if side == "lateral" else -station], np.float64)
 
 
 def plate(lateral: F64, medial: F64, dome: float, columns: int = 13) -> F64:

@@ -39,7 +39,7 @@ def _wall(wall: Wall, dye: Colourway, scale: float) -> NDArray[np.uint8]:
     canvas = Canvas(wall.size[0] + 1, wall.size[1] + 1, scale, dye.wall)
 
     def level(index: int, shift: float = 0.0) -> F64:
-        return wall.flat[:, index] + (0.0, shift)
+        return overrun(wall.flat[:, index] + (0.0, shift))
 
     def band(top: F64, bottom: F64) -> F32:
         return canvas.mask([np.concatenate([top, bottom[::-1]])])
@@ -55,6 +55,12 @@ def _wall(wall: Wall, dye: Colourway, scale: float) -> NDArray[np.uint8]:
     foot = band(level(-4), level(-1))
     canvas.shade(0.15 * canvas.blurred(foot, 1.0))
     return canvas.image()
+
+
+def overrun(course: F64, by: float = 3.0) -> F64:
+    """A line along the wall, carried on beyond both ends of its chart, where the other side's chart goes on."""
+    reach = np.array([by * np.sign(course[-1, 0] - course[0, 0]), 0.0])
+    return np.concatenate([course[:1] - reach, course, course[-1:] + reach])
 
 
 def _tread(shoe: Sneaker, dye: Colourway, scale: float) -> NDArray[np.uint8]:
