@@ -6,10 +6,9 @@ canvas ``OVERSAMPLING`` times larger and reduced once, so edges are clean.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 OVERSAMPLING = 2
@@ -97,14 +96,6 @@ class Canvas:
                 self.rectangle((x, top, x + width * unit, bottom - size * 1.9), color)
             x += width * unit
         self.text((left + right) / 2, bottom - size / 2, digits, size, color, tracking=0.35)
-
-    def shade(self, change: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> None:
-        """Multiply the picture by ``change(x, y)`` of pixel coordinates in final pixels."""
-        rows, columns = np.mgrid[0:self.image.height, 0:self.image.width] / OVERSAMPLING
-        factor = change(columns, rows)[..., None]
-        pixels = np.clip(np.asarray(self.image, np.float32) * factor, 0, 255)
-        self.image = Image.fromarray(np.round(pixels).astype(np.uint8), "RGB")
-        self.draw = ImageDraw.Draw(self.image)
 
 
 def srgb(code: str) -> Color:
