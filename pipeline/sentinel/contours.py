@@ -30,7 +30,8 @@ _DEPTH = 12            # samples beside a moved edge that the design may have mo
 _SPACING = 2.0         # px between profiles
 _MOST_PROFILES = 3000  # above it the spacing grows
 _SHORTEST = 24.0       # px; a shorter closed contour is a speck
-_LOWEST_CONTRAST = 24.0 / 255.0  # rgb distance of product and background; below it hardly anybody sees the edge
+_LOWEST_CONTRAST = 32.0 / 255.0  # rgb distance of product and background, 18 codes a channel; below it an edge is
+                                 # hard to see, and light that changes by a fifth can make it vanish
 _LOWEST_OBSERVED = 14.0 / 255.0  # in the image's own light; below it noise decides
 _FULL_CONTRAST = 64.0 / 255.0    # above it an edge cannot be read better
 _MODEL_ERROR = 0.04    # rgb; noise, JPEG and what relighting by one gain leaves over

@@ -83,10 +83,12 @@ def _measured(expected: Expected, observed: U8, deviation: Deviation, smooth: F6
     worst = int(size.argmax())
     box = _box_around(deviation.profiles.points[worst], expected)
     way = "outward" if smooth[worst] > 0 else "inward"
+    seen = np.count_nonzero(measurable) / np.count_nonzero(area)
     # The percentile's picture would be the maximum's once more.
     picture = side_by_side(expected, observed, box) if percentile == 100.0 else None
     value = float(np.percentile(size[usable], percentile))
-    return Measurement("silhouette", estimator, region, value, "px", float(coverage), box, picture, reason=way)
+    detail = way if percentile == 100.0 else f"{seen:.0%} of the outline stands out from the background"
+    return Measurement("silhouette", estimator, region, value, "px", float(coverage), box, picture, reason=detail)
 
 
 def _smoothed(deviation: Deviation) -> F64:
