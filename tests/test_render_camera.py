@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.catalogue import IDENTITY, EmbeddedCameraRef, Instance, OrbitCamera, Region, Shot
 from pipeline.errors import RenderError
 from pipeline.mesh.types import EmbeddedCamera, Front, Mesh
-from pipeline.render.camera import Target, front_direction, project, solve_camera, toe_direction, world_points
+from pipeline.render.camera import F64, Target, front_direction, project, solve_camera, toe_direction, world_points
 from pipeline.render.framing import region_target
 from pipeline.render.types import CameraMatrices
 from tests.render_meshes import box, shot, sphere
@@ -22,7 +22,12 @@ FACING_Z = Front("+z", 1.0, "manifest")
 
 
 def solve(mesh: Mesh, a_shot: Shot) -> CameraMatrices:
-    return solve_camera(mesh, a_shot, Target(world_points(mesh, a_shot.instances)))
+    points = world_points(mesh, a_shot.instances)
+    return solve_camera(mesh, a_shot, Target(points, points))
+
+
+def facing(mesh: Mesh, *instances: Instance) -> tuple[F64, bool]:
+    return front_direction(mesh, instances, world_points(mesh, instances))
 
 
 def eye(camera: CameraMatrices) -> np.ndarray:
@@ -77,19 +82,19 @@ def test_toe_direction_is_unknown_without_a_front() -> None:
 
 
 def test_an_unknown_front_is_the_largest_silhouette() -> None:
-    direction, known = front_direction(box((0.1, 0.1, 0.4)), (Instance(),))
+    direction, known = facing(box((0.1, 0.1, 0.4)), Instance())
     assert not known
     assert abs(direction[0]) == pytest.approx(1.0)
 
 
 def test_a_round_product_without_front_faces_z() -> None:
-    direction, _ = front_direction(sphere(), (Instance(),))
+    direction, _ = facing(sphere(), Instance())
     assert np.allclose(direction, [0.0, 0.0, 1.0])
 
 
 def test_a_turned_instance_turns_its_front() -> None:
     quarter = ((0.0, 0.0, 1.0, 0.0), (0.0, 1.0, 0.0, 0.0), (-1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
-    direction, known = front_direction(box(front=FACING_Z), (Instance(quarter),))
+    direction, known = facing(box(front=FACING_Z), Instance(quarter))
     assert known
     assert np.allclose(direction, [1.0, 0.0, 0.0])
 

@@ -52,7 +52,7 @@ def region_target(mesh: Mesh, instances: tuple[Instance, ...], region: Region, p
         up = up - direction * float(up @ direction)
         up = up / np.linalg.norm(up) if np.linalg.norm(up) > 1e-6 else np.array([0.0, 0.0, -1.0])
     size = float((product.max(axis=0) - product.min(axis=0)).max())
-    return Target(points, direction, up, NEAREST_SHARE * size)
+    return Target(points, product, direction, up, NEAREST_SHARE * size)
 
 
 def _spread(points: F64) -> float:

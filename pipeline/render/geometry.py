@@ -19,6 +19,7 @@ CHART_ROW = 4096           # triangles per row of the chart id texture
 ANISOTROPY = 4.0           # 2×2 supersampling does the rest
 SIMPLE_CASTER = 30_000     # triangles that are drawn into shadow maps as they are
 CASTER_GRID = 400          # cells along the longest side of heavier meshes
+MOST_CASTERS = 120_000     # triangles; the grid gets coarser to stay near it
 MAX_SEE_THROUGH = 0.4      # glass keeps at least 60 % opacity, so that its shape stays in the mask
 _SRGB8_ALPHA8 = 0x8C43
 _SAMPLERS = ("t_base", "t_normal", "t_metallic_roughness", "t_occlusion", "t_emissive")
@@ -202,13 +203,23 @@ def _casters(mesh: Mesh) -> NDArray[np.uint32]:
     triangles = mesh.triangles[solid[mesh.triangle_material]]
     if len(triangles) <= SIMPLE_CASTER:
         return np.ascontiguousarray(triangles, np.uint32)
+    coarse = _clustered(mesh, triangles, CASTER_GRID)
+    if len(coarse) > MOST_CASTERS:
+        # The number of triangles grows with the square of the grid.
+        coarse = _clustered(mesh, triangles, int(CASTER_GRID * (MOST_CASTERS / len(coarse)) ** 0.5))
+    return coarse
+
+
+def _clustered(mesh: Mesh, triangles: NDArray[np.uint32], cells: int) -> NDArray[np.uint32]:
+    """Triangles between the cells of a grid with ``cells`` along the longest side."""
     low, high = mesh.bounds
-    cell = max(float((high - low).max()) / CASTER_GRID, 1e-12)
-    grid = np.floor((mesh.positions - low) / cell).astype(np.int64)
+    size = max(float((high - low).max()) / cells, 1e-12)
+    grid = np.floor((mesh.positions - low) / size).astype(np.int64)
     _, first, cluster = np.unique(grid @ np.array([1, 1 << 20, 1 << 40]), return_index=True, return_inverse=True)
     merged = np.sort(cluster[triangles], axis=1)
-    kept = (merged[:, 0] != merged[:, 1]) & (merged[:, 1] != merged[:, 2])
-    return np.ascontiguousarray(first[np.unique(merged[kept], axis=0)], np.uint32)
+    merged = merged[(merged[:, 0] != merged[:, 1]) & (merged[:, 1] != merged[:, 2])]
+    _, kept = np.unique((merged[:, 0] * len(first) + merged[:, 1]) * len(first) + merged[:, 2], return_index=True)
+    return np.ascontiguousarray(first[merged[kept]], np.uint32)
 
 
 def _width(name: str) -> int:

@@ -68,8 +68,10 @@ def tiles_of(camera: CameraMatrices, shot: Shot, points: F64) -> Iterator[Tile]:
     if np.isnan(pixels).any():
         low, high = np.zeros(2, int), np.array([shot.width, shot.height])
     else:
-        low = np.clip(np.floor(pixels.min(axis=0)).astype(int) - 2, 0, [shot.width, shot.height])
-        high = np.clip(np.ceil(pixels.max(axis=0)).astype(int) + 2, 0, [shot.width, shot.height])
+        # The outermost points enclose the product to 0.4 % of its size.
+        margin = 2.0 + 0.005 * np.ptp(pixels, axis=0).max()
+        low = np.clip(np.floor(pixels.min(axis=0) - margin).astype(int), 0, [shot.width, shot.height])
+        high = np.clip(np.ceil(pixels.max(axis=0) + margin).astype(int), 0, [shot.width, shot.height])
     for top in range(int(low[1]), int(high[1]), MAX_TILE):
         for left in range(int(low[0]), int(high[0]), MAX_TILE):
             yield Tile(left, top, min(MAX_TILE, int(high[0]) - left), min(MAX_TILE, int(high[1]) - top))

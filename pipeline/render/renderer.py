@@ -15,7 +15,7 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.catalogue import Region, Shot
+from pipeline.catalogue import Instance, Region, Shot
 from pipeline.errors import RenderError
 from pipeline.mesh.types import Mesh
 from pipeline.render.camera import Target, solve_camera
@@ -76,6 +76,7 @@ class Renderer:
         self.seconds: dict[str, float] = {}
         self._programs: dict[tuple[str, str, bool], moderngl.Program] = {}
         self._loaded: tuple[Mesh, Textures, MeshBuffers] | None = None
+        self._placed: tuple[Mesh, tuple[Instance, ...], Scene] | None = None
         self._lighting: _Lighting | None = None
 
     def __enter__(self) -> Self:
@@ -107,7 +108,7 @@ class Renderer:
         self.seconds = {}
         started = time.perf_counter()
         stage = find_stage(shot.stage)
-        scene = scene_of(mesh, shot.instances)
+        scene = self._place(mesh, shot.instances)
         camera = solve_camera(mesh, shot, _target(mesh, shot, region, scene))
         heading = Heading.of(camera.view[:3, :3])
         buffers = self._load(mesh, textures)
@@ -137,6 +138,11 @@ class Renderer:
             self._forget()
             self._loaded = (mesh, textures, MeshBuffers(self.context, mesh, textures))
         return self._loaded[2]
+
+    def _place(self, mesh: Mesh, instances: tuple[Instance, ...]) -> Scene:
+        if self._placed is None or self._placed[0] is not mesh or self._placed[1] != instances:
+            self._placed = (mesh, instances, scene_of(mesh, instances))
+        return self._placed[2]
 
     def _forget(self) -> None:
         if self._lighting is not None:
@@ -278,7 +284,7 @@ class Renderer:
 
 def _target(mesh: Mesh, shot: Shot, region: Region | None, scene: Scene) -> Target:
     if shot.framed_region is None:
-        return Target(scene.points)
+        return Target(scene.points, scene.points)
     if region is None:
         raise RenderError("region_not_found", f"Shot {shot.name} frames region {shot.framed_region!r}, which is not "
                           "among the product's regions.", "Check `regions:` in product.yaml.")
