@@ -89,16 +89,14 @@ def _toe_perforations(pattern: Pattern, panels: tuple[Panel, ...]) -> F64:
 
 
 def _foil(canvas: Canvas, pattern: Pattern, dye: Colourway) -> None:
-    """The brand's name, foil-stamped on the quarter near the throat."""
+    """The brand's name, foil-stamped on the quarter under the mark."""
     scale = canvas.scale
     ink = word(BRAND, round(2.6 * scale), tracking=0.22, weight=0.03)
-    turn = 0.0
     at = pattern.flat(*np.array(pattern.at_side_view(96.0, 35.5)))
     here, there = (pattern.flat(*np.array(pattern.at_side_view(x, 35.5))) for x in (88.0, 104.0))
     step = (there - here) * (-1 if pattern.side == "lateral" else 1)
     turn = float(np.degrees(np.arctan2(-step[1], step[0])))
-    tone: Rgb = dye.logo
-    canvas.fill(stamped(canvas.pixels.shape[:2], ink, (at[0] * scale, at[1] * scale), turn), tone, 0.9)
+    canvas.fill(stamped(canvas.pixels.shape[:2], ink, (at[0] * scale, at[1] * scale), turn), dye.logo, 0.9)
 
 
 def shade_at_sole(canvas: Canvas, pattern: Pattern) -> None:

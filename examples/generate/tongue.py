@@ -61,71 +61,82 @@ class Tongue:
 
 def tongue(last: Last, shape: TongueShape, columns: int = 29) -> Tongue:
     """Sections across the throat from its base upwards, carried on along an arc."""
-    along = np.linspace(1.0, shape.top_along, 34)
-    borders, leaving = [], []
-    for side in ("lateral", "medial"):
-        ring = ring_of("lateral" if side == "lateral" else "medial", along)
-        edge = last.point(ring, np.ones_like(ring))
-        normal = last.normal(ring, np.ones_like(ring))
-        down = last.point(ring, np.full_like(ring, 0.95)) - edge
-        down /= np.linalg.norm(down, axis=1, keepdims=True)
-        borders.append(edge + shape.under_mm * down - shape.sunk_mm * normal)
-        leaving.append(down)
-    t = (1 - np.cos(np.linspace(0, np.pi, columns)))[None, :, None] / 2
-    width = np.linalg.norm(borders[1] - borders[0], axis=1)[:, None, None]
-    a, d = borders[0][:, None], borders[1][:, None]
-    b, c = a - leaving[0][:, None] * width * 0.40, d - leaving[1][:, None] * width * 0.40
-    laid = (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t**2 * c + t**3 * d
-
-    count = 22
-    part = 1.0 - (1.0 - np.linspace(0, 1, count + 1)[1:]) ** 1.7  # closer rows where the end is rounded
+    t = (1 - np.cos(np.linspace(0, np.pi, columns))) / 2  # closer columns towards both rims
+    laid = _laid(last, shape, t)
+    # Shares of the length beyond the throat, in closer rows where the end is rounded.
+    part = 1.0 - (1.0 - np.linspace(0, 1, 23)[1:]) ** 1.7
     angle = np.radians(shape.lean_from_deg + (shape.lean_to_deg - shape.lean_from_deg) * part)
-    step = np.diff(np.concatenate([[0.0], part])) * shape.rise_mm
-    path = np.cumsum(np.stack([np.cos(angle) * step, np.sin(angle) * step], axis=1), axis=0)
-    section = CubicSpline(t.ravel(), laid[-1])
-    final, centre = laid[-1], laid[-1][columns // 2]
-    risen = []
-    for k in range(count):
-        turn = angle[k] - np.radians(shape.lean_from_deg)
-        cosine, sine = np.cos(turn), np.sin(turn)
-        # Round corners: the section is trimmed, not squeezed. It opens out as it rises.
-        into = max(0.0, shape.corner_mm - (1.0 - part[k]) * shape.rise_mm)
-        cut_off = shape.corner_mm - np.sqrt(shape.corner_mm**2 - into**2)
-        narrow = 1.0 - cut_off / (np.ptp(final[:, 2]) / 2)
-        offset = section(0.5 + (t.ravel() - 0.5) * narrow) - centre
-        turned = np.stack([cosine * offset[:, 0] - sine * offset[:, 1], sine * offset[:, 0] + cosine * offset[:, 1],
-                           offset[:, 2]], axis=1)
-        flatten = 1.0 - 0.3 * part[k]
-        spine = np.array([path[k, 0], path[k, 1], 0.0])
-        risen.append(centre + spine + turned * (flatten, flatten, 1.0))
-    middle = np.concatenate([laid, np.stack(risen)])
+    middle = np.concatenate([laid, _risen(laid[-1], shape, t, part, angle)])
 
-    rows = middle.shape[0]
-    around = np.gradient(middle, axis=1)
-    upward = np.gradient(middle, axis=0)
+    around, upward = np.gradient(middle, axis=1), np.gradient(middle, axis=0)
     upward[0] = upward[1]
     # Beyond the throat the path's own direction: differences between rows that narrow would tilt the rim.
-    upward[len(along):] = np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)[:, None]
+    upward[len(laid):] = np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)[:, None]
     normal = np.cross(around, upward)
     normal /= np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-9)
-    if normal[rows // 2, columns // 2, 1] < 0:
+    if normal[len(middle) // 2, columns // 2, 1] < 0:
         normal = -normal
-    along_part = np.concatenate([np.zeros(len(along)), part])
-    rest = np.concatenate([np.linspace(0, 0.25, len(along)), 0.25 + 0.75 * np.minimum(part * 1.6, 1.0)])
-    pad = shape.throat_pad_mm + (shape.end_pad_mm - shape.throat_pad_mm) * rest
-    left = np.clip((1 - along_part) * shape.rise_mm / shape.end_pad_mm, 0, 1)
-    pad = pad * np.sqrt(np.clip(1 - (1 - left) ** 2, 0, 1))
-    # Cosine spacing puts columns where a circular rim needs them.
-    rim = np.minimum(np.linspace(0, np.pi, columns), np.linspace(np.pi, 0, columns))
-    profile = np.minimum(np.sin(np.minimum(rim * 1.6, np.pi / 2)), 1.0)
-    lift = (pad[:, None] * profile[None])[..., None] * normal
+    lift = _thickness(shape, len(laid), part, columns)[..., None] * normal
     front, back = middle + lift, middle - lift
+
     across = arc_lengths(front, 1)
     across = across - across[:, -1:] / 2
     lengths = arc_lengths(front, 0)[:, columns // 2]
     flat = np.stack([-across, np.broadcast_to((lengths[-1] - lengths)[:, None], across.shape)], axis=-1)
     flat[..., 0] -= flat[..., 0].min()
     return Tongue(front, back, flat)
+
+
+def _laid(last: Last, shape: TongueShape, t: F64, rows: int = 34) -> F64:
+    """(rows, T, 3) middle surface in the throat: arches from under one eyestay to under the other."""
+    along = np.linspace(1.0, shape.top_along, rows)
+    borders, leaving = [], []
+    for ring in (ring_of("lateral", along), ring_of("medial", along)):
+        edge = last.point(ring, np.ones_like(ring))
+        normal = last.normal(ring, np.ones_like(ring))
+        down = last.point(ring, np.full_like(ring, 0.95)) - edge
+        down /= np.linalg.norm(down, axis=1, keepdims=True)
+        borders.append(edge + shape.under_mm * down - shape.sunk_mm * normal)
+        leaving.append(down)
+    width = np.linalg.norm(borders[1] - borders[0], axis=1)[:, None, None]
+    a, d = borders[0][:, None], borders[1][:, None]
+    b, c = a - leaving[0][:, None] * width * 0.40, d - leaving[1][:, None] * width * 0.40
+    t = t[None, :, None]
+    arches: F64 = (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t**2 * c + t**3 * d
+    return arches
+
+
+def _risen(final: F64, shape: TongueShape, t: F64, part: F64, angle: F64) -> F64:
+    """(rows, T, 3) middle surface beyond the throat: its ``final`` section carried along an arc.
+
+    ``part`` (rows,) shares of the length, ``angle`` (rows,) direction of rising there, radians.
+    """
+    step = np.diff(np.concatenate([[0.0], part])) * shape.rise_mm
+    path = np.cumsum(np.stack([np.cos(angle) * step, np.sin(angle) * step, 0 * step], axis=1), axis=0)
+    section, centre = CubicSpline(t, final), final[len(final) // 2]
+    rows = []
+    for share, direction, spine in zip(part, angle, path, strict=True):
+        # Round corners: the section is trimmed, not squeezed. It opens out as it rises.
+        into = max(0.0, shape.corner_mm - (1.0 - share) * shape.rise_mm)
+        trimmed = shape.corner_mm - np.sqrt(shape.corner_mm**2 - into**2)
+        narrow = 1.0 - trimmed / (np.ptp(final[:, 2]) / 2)
+        x, y, z = (section(0.5 + (t - 0.5) * narrow) - centre).T
+        turn = direction - np.radians(shape.lean_from_deg)
+        flatten = 1.0 - 0.3 * share
+        rows.append(centre + spine + np.stack([(np.cos(turn) * x - np.sin(turn) * y) * flatten,
+                                               (np.sin(turn) * x + np.cos(turn) * y) * flatten, z], axis=1))
+    return np.stack(rows)
+
+
+def _thickness(shape: TongueShape, laid: int, part: F64, columns: int) -> F64:
+    """(rows, columns) half thickness: thin under the laces, padded at the end, round at the rims."""
+    rest = np.concatenate([np.linspace(0, 0.25, laid), 0.25 + 0.75 * np.minimum(part * 1.6, 1.0)])
+    pad = shape.throat_pad_mm + (shape.end_pad_mm - shape.throat_pad_mm) * rest
+    left = np.clip((1 - np.concatenate([np.zeros(laid), part])) * shape.rise_mm / shape.end_pad_mm, 0, 1)
+    pad = pad * np.sqrt(np.clip(1 - (1 - left) ** 2, 0, 1))
+    rim = np.minimum(np.linspace(0, np.pi, columns), np.linspace(np.pi, 0, columns))
+    result: F64 = pad[:, None] * np.sin(np.minimum(rim * 1.6, np.pi / 2))[None]
+    return result
 
 
 def patch(on: Tongue, width: float, height: float, below_top: float, thickness: float) -> tuple[F64, F64]:
