@@ -20,6 +20,8 @@ F32 = NDArray[np.float32]
 
 # Points of the wall's section, see sole.CUPSOLE_SECTION.
 GROOVE, BODY_TOP, FOXING, LIP = (8, 12), 13, 14, 17
+BUMPER_START = 0.80                            # along each side; 1 is the toe's centre
+KNURL_MM = 1.9                                 # distance of the bumper's grooves
 
 
 def trim_map(shoe: Sneaker, dye: Colourway) -> Image.Image:
@@ -50,11 +52,26 @@ def _wall(wall: Wall, dye: Colourway, scale: float) -> NDArray[np.uint8]:
     canvas.shade(0.20 * canvas.blurred(groove, 0.25))
     canvas.stitches(resampled((level(GROOVE[0]) + level(GROOVE[1])) / 2, 0.5), dye.wall_thread, 4.2, 3.2, 1.0)
     canvas.shade(0.28 * canvas.blurred(canvas.strokes([level(LIP)], 0.5), 0.2))
+    _knurl(canvas, wall, band(level(BODY_TOP, 0.5), level(FOXING, 2.3)))
     shape = (canvas.pixels.shape[0], canvas.pixels.shape[1])
     canvas.shade(0.008 * mottle(shape, 1.0, 5) + 0.008 * mottle(shape, 30.0, 6))
     foot = band(level(-4), level(-1))
     canvas.shade(0.15 * canvas.blurred(foot, 1.0))
     return canvas.image()
+
+
+def _knurl(canvas: Canvas, wall: Wall, band: F32) -> None:
+    """The toe bumper's diamond pattern: grooves crossing at 45°, a lit flank beside each."""
+    start = float(np.interp(BUMPER_START, np.linspace(0, 1, len(wall.flat)), wall.flat[:, 0, 0]))
+    y, x = np.mgrid[0:canvas.pixels.shape[0], 0:canvas.pixels.shape[1]] / canvas.scale
+    toe = np.clip((x - start) * np.sign(wall.flat[-1, 0, 0] - start) * canvas.scale, 0, 1)
+    # Distances to the grooves; their phase counts from the toe's centre, where the two charts meet.
+    from_toe = x - wall.flat[-1, 0, 0]
+    across = [np.abs(((from_toe + side * y) / KNURL_MM) % 1.0 - 0.5) * KNURL_MM for side in (-1.0, 1.0)]
+    groove = np.exp(-(np.minimum(*across) / 0.22) ** 2)
+    flank = np.exp(-((np.minimum(*across) - 0.45) / 0.25) ** 2)
+    rim = np.clip(canvas.blurred(band, 0.25) * (1 - band) * 4, 0, 1)
+    canvas.shade((toe * (band * (0.20 * groove - 0.03 * flank) + 0.16 * rim)).astype(np.float32))
 
 
 def overrun(course: F64, by: float = 3.0) -> F64:
