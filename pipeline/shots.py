@@ -27,7 +27,7 @@ BUILT_IN = {
                    prompt="square advertisement, product photograph on pure white"),
     "lifestyle": Shot("lifestyle", OrbitCamera(elevation_deg=16.0, focal_mm=50.0, fill=0.66), 1080, 1350, "lifestyle",
                       prompt="lifestyle photograph, wooden table by a window, warm light"),
-    "top": Shot("top", OrbitCamera(azimuth_deg=90.0, elevation_deg=89.0, fill=0.84), 1080, 1080, "white",
+    "top": Shot("top", OrbitCamera(elevation_deg=89.0, fill=0.84), 1080, 1080, "white",
                 prompt="seen from straight above, product photograph on pure white"),
     "detail": Shot("detail", OrbitCamera(elevation_deg=14.0, fill=0.6), 1080, 1080, "white",
                    prompt="close-up, sharp print and stitching"),
@@ -60,7 +60,10 @@ def _shot(entry: str | ShotEntry, product: Product, settings: Settings) -> Shot:
                              f"Built in: {', '.join(BUILT_IN)}; or give the shot a camera of its own.")
     shot = BUILT_IN.get(name, Shot(name))
     camera = shot.camera
-    if isinstance(camera, OrbitCamera) and name != "top":
+    if isinstance(camera, OrbitCamera) and name == "top":
+        # A shoe lies with its toe to the right; everything else shows its front edge below.
+        camera = replace(camera, azimuth_deg=90.0 if product.category == "footwear" else 180.0)
+    elif isinstance(camera, OrbitCamera):
         camera = replace(camera, azimuth_deg=HERO_AZIMUTH_DEG.get(product.category, DEFAULT_HERO_AZIMUTH_DEG))
     if isinstance(entry, ShotEntry):
         if entry.camera is not None:

@@ -19,7 +19,7 @@ from pipeline.mesh.canonical import Geometry, assemble, place
 from pipeline.mesh.front import find_front
 from pipeline.mesh.limits import IngestLimits
 from pipeline.mesh.loaders import MODULES, check_suffix
-from pipeline.mesh.materials import complete
+from pipeline.mesh.materials import coloured, complete
 from pipeline.mesh.raw import RawMaterial, RawMesh, RawPart
 from pipeline.mesh.report import IngestReport
 from pipeline.mesh.resolver import Resolver
@@ -31,8 +31,9 @@ from pipeline.mesh.weld import mirrored_uv_share
 if TYPE_CHECKING:
     from pipeline.catalogue import Manifest
 
-VERSION = 1  # raised by hand whenever the same file would give another mesh
+VERSION = 2  # raised by hand whenever the same file would give another mesh
 _FOREIGN_PATHS = ("fbx", "obj")  # formats whose texture paths are those of the machine that wrote them
+_COLOURLESS = ("stl", "obj")     # formats in which no colour means that nothing is known of it
 _MAX_MATERIALS = 65535
 _MAX_SIBLINGS = 5000
 
@@ -70,7 +71,7 @@ def ingest(folder: Path, mesh_file: str, *, files: Sequence[str], manifest: Mani
         warnings.append(unit.warning)
     geometry = assemble([replace(part, material=owner[part.material]) for part in parts], warnings)
     materials, bound = _materials(table, from_file, parts, owner, manifest, description, category, resolver,
-                                  bind_loose, warnings)
+                                  bind_loose, raw.format in _COLOURLESS and geometry.colors is None, warnings)
     front = find_front(geometry.positions, category, manifest.front)
     mirrored = mirrored_uv_share(geometry.uv_sets[0] if geometry.uv_sets else None, geometry.triangles.astype(np.int64))
     warnings = list(dict.fromkeys(warnings))
@@ -119,7 +120,8 @@ def _material_table(raw: RawMesh, parts: Sequence[RawPart], mesh_file: str
 
 def _materials(table: Sequence[RawMaterial], from_file: Sequence[tuple[dict[Slot, TextureRef], list[str]]],
                parts: Sequence[RawPart], owner: dict[int, int], manifest: Manifest, description: str, category: str,
-               resolver: Resolver, bind_loose: bool, warnings: list[str]) -> tuple[list[Material], list[Binding]]:
+               resolver: Resolver, bind_loose: bool, colourless: bool, warnings: list[str]
+               ) -> tuple[list[Material], list[Binding]]:
     """Values from file, guess and manifest; textures from file, manifest and name."""
     uv_counts = [max(len(part.uv_sets) for part in parts if owner[part.material] == i) for i in range(len(table))]
     warnings.extend(bindings.check_named([raw.name for raw in table], manifest.material))
@@ -154,6 +156,9 @@ def _materials(table: Sequence[RawMaterial], from_file: Sequence[tuple[dict[Slot
         if material.textures and not part.uv_sets and uv_counts[owner[part.material]]:
             warnings.append(f"{len(part.triangles):,} triangles of {material.name} have no UVs; there its textures "
                             "show one colour")
+    if colourless:
+        materials = [coloured(material, raw, bindings.overrides_for(raw.name, manifest.material))
+                     for material, raw in zip(materials, table, strict=True)]
     return [_within_sets(m, count, warnings) for m, count in zip(materials, uv_counts, strict=True)], [*bound, *by_name]
 
 

@@ -28,6 +28,8 @@ class Kind:
 
 
 # Ordered: where one name holds words of two kinds, the first wins ("painted_steel" looks like paint).
+UNCOLOURED = (0.6, 0.6, 0.6, 1.0)  # linear; a light grey of code 203
+
 KINDS: Mapping[str, Kind] = {
     "suede": Kind(("suede", "nubuck", "velvet", "velour"), 0.9, sheen=0.6, relief_mm=0.15),
     "patent": Kind(("patent",), 0.15, relief_mm=0.02, clearcoat=0.8),
@@ -109,6 +111,17 @@ def complete(raw: RawMaterial, description: str, category: str, overrides: Seque
     if colors:
         material = replace(material, base_color=(*colors[-1], material.base_color[3]))
     return material
+
+
+def coloured(material: Material, raw: RawMaterial, overrides: Sequence[MaterialOverride]) -> Material:
+    """A light grey where neither file, texture nor manifest gives a colour: pure white would vanish on white.
+
+    For formats in which silence is no statement; a glTF material without a colour is white by specification.
+    """
+    given = raw.base_color is not None or any(override.base_color is not None for override in overrides)
+    if given or "base_color" in material.textures:
+        return material
+    return replace(material, base_color=UNCOLOURED, guessed=(*material.guessed, "base_color"))
 
 
 def _kind(raw: RawMaterial, stated: str | None, description: str, category: str

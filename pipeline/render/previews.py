@@ -9,6 +9,8 @@ from pipeline.colour import quantise, srgb_encode, to_display, view_transform
 from pipeline.render.types import ControlPasses
 
 LONG_SIDE = 512            # pixels
+COMPARED_LONG_SIDE = 1080  # of the two that stand beside the finished image in the report
+CLAY_ALBEDO = 0.42         # a neutral grey that keeps light and shadow readable
 _PAPER = np.array([0.945, 0.945, 0.95], np.float32)   # behind the product, in code values
 # Depth from near to far: a dark-to-light ramp of even lightness steps (deep blue, teal, sand).
 _RAMP = np.array([[0.98, 0.94, 0.80], [0.55, 0.80, 0.66], [0.16, 0.55, 0.60], [0.13, 0.30, 0.47], [0.10, 0.12, 0.28]],
@@ -18,11 +20,15 @@ F32 = NDArray[np.float32]
 
 
 def preview_images(passes: ControlPasses) -> dict[str, NDArray[np.uint8]]:
-    """(H, W, 3) sRGB pictures of at most 512 pixels, by pass name."""
+    """(H, W, 3) sRGB pictures by pass name, at most 512 pixels long; ``beauty`` and ``clay`` 1080.
+
+    ``clay`` is the product in its true light without its textures: what the geometry alone says.
+    """
     alpha = _small(passes.alpha)
     inside = (passes.material_id > 0).astype(np.float32)
     coded: dict[str, F32] = {
-        "beauty": _small(_delivered(passes)),
+        "beauty": _small(_displayed(passes, passes.product), COMPARED_LONG_SIDE),
+        "clay": _small(_displayed(passes, _clay(passes)), COMPARED_LONG_SIDE),
         "albedo": _over_paper(srgb_encode(_small(passes.base_color)), alpha),
         "normal": _over_paper(_small(passes.normal * 0.5 + 0.5), _small(inside)),
         "depth": _over_paper(_small(_depth(passes)), _small(inside)),
@@ -34,8 +40,14 @@ def preview_images(passes: ControlPasses) -> dict[str, NDArray[np.uint8]]:
     return {name: quantise(picture) for name, picture in coded.items()}
 
 
-def _delivered(passes: ControlPasses) -> F32:
-    return to_display(passes.product, passes.plate, passes.white_backdrop).astype(np.float32) / np.float32(255.0)
+def _displayed(passes: ControlPasses, product: F32) -> F32:
+    return to_display(product, passes.plate, passes.white_backdrop).astype(np.float32) / np.float32(255.0)
+
+
+def _clay(passes: ControlPasses) -> F32:
+    """(H, W, 4) premultiplied: every material one matte grey."""
+    alpha = passes.alpha[..., None]
+    return np.concatenate([alpha * CLAY_ALBEDO * passes.diffuse, alpha], axis=-1).astype(np.float32)
 
 
 def _over_paper(coded: F32, alpha: F32) -> F32:
@@ -63,10 +75,10 @@ def _ids(passes: ControlPasses) -> F32:
     return np.asarray(value[..., None] * (1.0 - 0.55 * (1.0 - pure)), np.float32)
 
 
-def _small(values: F32) -> F32:
+def _small(values: F32, long_side: int = LONG_SIDE) -> F32:
     """Box average over whole blocks, cropped at the far edges by less than a block."""
     height, width = values.shape[:2]
-    block = -(-max(height, width) // LONG_SIDE)
+    block = -(-max(height, width) // long_side)
     rows, columns = max(1, height // block), max(1, width // block)
     kept = values[:rows * block, :columns * block].reshape(rows, block, columns, block, *values.shape[2:])
     return np.asarray(kept.mean(axis=(1, 3)), np.float32)
