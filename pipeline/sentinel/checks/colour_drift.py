@@ -76,7 +76,7 @@ def _tiles(expected: Expected, observed: U8, fit: Fit) -> Measurement:
     corner = np.array([box[0], box[1]]) + np.array([tile % TILES, tile // TILES]) * size
     where: BBox = (int(corner[0]), int(corner[1]), int(np.ceil(corner[0] + size[0])), int(np.ceil(corner[1] + size[1])))
     return Measurement("colour_drift", "tile_delta_e", "product", float(drift[worst]), "ΔE00", coverage, where,
-                       side_by_side(expected, observed, where), reason=f"in the {_name(expected, material)}")
+                       side_by_side(expected, observed, where), reason=f"in the {_name(expected, material).replace('_', ' ')}")
 
 
 def _material(expected: Expected, observed: U8, fit: Fit, material: int) -> Measurement:
@@ -91,7 +91,7 @@ def _material(expected: Expected, observed: U8, fit: Fit, material: int) -> Meas
         return Measurement("colour_drift", "material_delta_e", region, None, "ΔE00", 0.0,
                            reason="the image's colours are cut off")
     drift = delta_e(fit.predicted[used].mean(axis=0, keepdims=True), fit.observed[used].mean(axis=0, keepdims=True))
-    return Measurement("colour_drift", "material_delta_e", region, float(drift[0]), "ΔE00", coverage)
+    return Measurement("colour_drift", "material_delta_e", region, float(drift[0]), "ΔE00", coverage, _box(fit, part))
 
 
 def _left_right(expected: Expected, observed: U8, fit: Fit, material: int) -> Measurement:
@@ -117,8 +117,7 @@ def _left_right(expected: Expected, observed: U8, fit: Fit, material: int) -> Me
     gains = [fit.observed[half].mean(axis=0) / np.maximum(fit.predicted[half].mean(axis=0), 1e-5) for half in used]
     mean = fit.predicted[part].mean(axis=0)
     drift = delta_e((mean * gains[0])[None], (mean * gains[1])[None])
-    ys = fit.y[part]
-    box: BBox = (int(fit.x[part].min()), int(ys.min()), int(fit.x[part].max()) + 1, int(ys.max()) + 1)
+    box = _box(fit, part)
     return Measurement("colour_drift", "left_right_delta_e", region, float(drift[0]), "ΔE00", float(min(shares)), box,
                        side_by_side(expected, observed, box))
 
@@ -141,6 +140,12 @@ def _group_mean(group: NDArray[np.intp], values: F64, count: int) -> F64:
 def _too_little(fit: Fit, part: Bools, material: int) -> bool:
     return bool(np.count_nonzero(part) * fit.pixel_area < _FEWEST_PIXELS
                 or fit.measurable_share[material] < _LEAST_MEASURABLE)
+
+
+def _box(fit: Fit, part: NDArray[np.bool_]) -> BBox:
+    """Around a material's pixels."""
+    x, y = fit.x[part], fit.y[part]
+    return int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1
 
 
 def _name(expected: Expected, material: int) -> str:

@@ -1,0 +1,57 @@
+"""The four defects of the mission as one story: what the first checks catch of them, and what they do not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from examples.generate.twin import TWIN, hero
+from pipeline import sentinel
+from pipeline.sentinel.types import Score
+
+
+@pytest.fixture(scope="module")
+def scores() -> dict[str, list[Score]]:
+    """Judged readings of the undamaged hero and of its committed twin."""
+    image, passes, regions = hero()
+    expected = sentinel.expected_from(passes)
+    with Image.open(TWIN) as opened:
+        twin = np.asarray(opened.convert("RGB"))
+    return {name: sentinel.judge(sentinel.measure(expected, pixels, regions))
+            for name, pixels in (("whole", image), ("twin", twin))}
+
+
+def failing(scores: list[Score]) -> set[tuple[str, str]]:
+    return {(s.measurement.estimator, s.measurement.region.split(":")[0]) for s in scores if s.verdict == "fail"}
+
+
+def test_the_undamaged_image_passes(scores: dict[str, list[Score]]) -> None:
+    assert sentinel.image_verdict(scores["whole"]) == "pass"
+
+
+def test_the_blurred_label_the_soft_logo_and_the_drift_on_one_side_are_caught(scores: dict[str, list[Score]]) -> None:
+    assert sentinel.image_verdict(scores["twin"]) == "fail"
+    found = failing(scores["twin"])
+    assert {("region_blur_sigma", "label"), ("region_blur_sigma", "logo")} <= found
+    assert "left_right_delta_e" in {estimator for estimator, _ in found}
+    assert "tile_delta_e" in {estimator for estimator, _ in found}
+
+
+def test_nothing_else_is_accused(scores: dict[str, list[Score]]) -> None:
+    assert {score.measurement.check for score in scores["twin"] if score.verdict == "fail"} <= {
+        "colour_drift", "detail"}
+
+
+def test_the_missing_row_of_stitches_is_named_as_not_yet_covered(scores: dict[str, list[Score]]) -> None:
+    seams = [score for score in scores["twin"] if score.measurement.check == "stitching"]
+    assert seams
+    assert {score.verdict for score in seams} == {"not_applicable"}
+    assert {score.measurement.reason for score in seams} == {"not yet covered by a check"}
+
+
+def test_every_caught_defect_has_a_sentence_and_a_place(scores: dict[str, list[Score]]) -> None:
+    for score in scores["twin"]:
+        if score.verdict == "fail":
+            assert len(score.sentence) > 20
+            assert score.measurement.bbox is not None
