@@ -75,8 +75,9 @@ def _tiles(expected: Expected, observed: U8, fit: Fit) -> Measurement:
     material, tile = divmod(int(np.flatnonzero(read)[worst]), TILES * TILES)
     corner = np.array([box[0], box[1]]) + np.array([tile % TILES, tile // TILES]) * size
     where: BBox = (int(corner[0]), int(corner[1]), int(np.ceil(corner[0] + size[0])), int(np.ceil(corner[1] + size[1])))
+    place = f"in the {_name(expected, material).replace('_', ' ')}"
     return Measurement("colour_drift", "tile_delta_e", "product", float(drift[worst]), "ΔE00", coverage, where,
-                       side_by_side(expected, observed, where), reason=f"in the {_name(expected, material).replace('_', ' ')}")
+                       side_by_side(expected, observed, where), reason=place)
 
 
 def _material(expected: Expected, observed: U8, fit: Fit, material: int) -> Measurement:
