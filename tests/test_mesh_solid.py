@@ -26,8 +26,9 @@ def test_a_missing_face_leaves_it_open_and_without_a_volume() -> None:
 
 def test_two_apart_are_two_bodies_and_a_flipped_face_is_noticed() -> None:
     box = trimesh.creation.box((0.1, 0.1, 0.1))
-    both = trimesh.util.concatenate([box, box.copy().apply_translation((1, 0, 0))])
-    assert solid_facts(both.vertices, np.asarray(both.faces)).bodies == 2
+    corners = np.concatenate([box.vertices, box.vertices + [1, 0, 0]])
+    both = np.concatenate([box.faces, box.faces + len(box.vertices)])
+    assert solid_facts(corners, both).bodies == 2
     faces = np.asarray(box.faces).copy()
     faces[0] = faces[0][::-1]
     assert not solid_facts(box.vertices, faces).winding_consistent
