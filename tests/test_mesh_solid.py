@@ -26,7 +26,7 @@ def test_a_missing_face_leaves_it_open_and_without_a_volume() -> None:
 
 def test_two_apart_are_two_bodies_and_a_flipped_face_is_noticed() -> None:
     box = trimesh.creation.box((0.1, 0.1, 0.1))
-    corners = np.concatenate([box.vertices, box.vertices + [1, 0, 0]])
+    corners = np.concatenate([box.vertices, box.vertices + np.array([1.0, 0.0, 0.0])])
     both = np.concatenate([box.faces, box.faces + len(box.vertices)])
     assert solid_facts(corners, both).bodies == 2
     faces = np.asarray(box.faces).copy()
