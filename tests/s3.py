@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import boto3
 from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
 
 SETTINGS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_REGION": "us-east-1"}
@@ -16,12 +17,13 @@ SETTINGS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", 
 @contextmanager
 def s3_server(bucket: str) -> Iterator[str]:
     """Run a server with one bucket; the environment points every S3 client of this process at it."""
-    server = ThreadedMotoServer(port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
     before = dict(os.environ)
     os.environ.update(SETTINGS, AWS_ENDPOINT_URL=endpoint)
+    S3FileSystem.clear_instance_cache()  # a file system made for an earlier server would be used again
     try:
         boto3.client("s3").create_bucket(Bucket=bucket)
         yield endpoint

@@ -102,8 +102,8 @@ def test_damaged_and_foreign_files_are_named(passes: ControlPasses, tmp_path: Pa
 def test_previews_are_small_pictures_of_every_pass(renderer: Renderer) -> None:
     mesh = sphere()
     pictures = preview_images(renderer.render(mesh, shot((600, 300)), textures_of(mesh)))
-    assert {"beauty", "albedo", "normal", "depth", "ids", "diffuse", "visibility"} <= set(pictures)
+    assert {"beauty", "clay", "albedo", "normal", "depth", "ids", "diffuse", "visibility"} <= set(pictures)
     for name, picture in pictures.items():
         assert picture.dtype == np.uint8, name
-        assert picture.shape == (150, 300, 3), name
+        assert picture.shape == ((300, 600, 3) if name in ("beauty", "clay") else (150, 300, 3)), name
         assert picture.std() > 2, name
