@@ -10,12 +10,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pipeline.refine.torch_beside_gl import prepare_torch
+
 CHANNELS = (32, 64)
 TEXT_WIDTH = 64
 
 
 def save_tiny_controlnet(folder: Path, seed: int = 0, text_width: int = TEXT_WIDTH) -> Path:
     """A ControlNet whose "zero convolutions" are not zero: as made, it would have no effect at all."""
+    prepare_torch()
     import diffusers
     import torch
 
@@ -35,6 +38,7 @@ def save_tiny_controlnet(folder: Path, seed: int = 0, text_width: int = TEXT_WID
 
 def save_tiny_pipeline(folder: Path, controlnets: int = 2) -> Path:
     """An SD 1.5 ControlNet img2img pipeline with its own ControlNets inside; 0 saves a plain SD 1.5 folder."""
+    prepare_torch()
     import diffusers
     import torch
     import transformers

@@ -23,6 +23,7 @@ from pipeline.refine.controls import CONTROLS
 from pipeline.refine.provenance import GENERATED, provenance
 from pipeline.refine.registry import preset
 from pipeline.refine.settings import ControlNetSettings, RefinerSettings
+from pipeline.refine.torch_beside_gl import prepare_torch
 from pipeline.refine.types import Refined, RefineRequest, RefinerIdentity
 from pipeline.refine.working_size import resized, working_size
 from pipeline.render.types import ControlPasses
@@ -199,6 +200,7 @@ def _load(settings: RefinerSettings, identity: RefinerIdentity) -> Any:
     for net_folder in net_folders:
         weights.inspect_controlnet(net_folder, unet)
 
+    prepare_torch()
     import diffusers
     import torch
     import transformers
