@@ -16,7 +16,8 @@ from tests.tiny_pipelines import save_tiny_pipeline
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = save_tiny_pipeline(tmp_path_factory.mktemp("model") / "sd15", controlnets=1)
     return {"PACKSHOT_REFINER": f"diffusers:{folder}", "PACKSHOT_REFINER_STEPS": "4",
-            "PACKSHOT_REFINER_STRENGTH": "0.5", "PACKSHOT_REFINER_LONG_SIDE": "64", "PACKSHOT_REFINER_LOCAL_FILES_ONLY": "true"}
+            "PACKSHOT_REFINER_STRENGTH": "0.5", "PACKSHOT_REFINER_LONG_SIDE": "64",
+            "PACKSHOT_REFINER_LOCAL_FILES_ONLY": "true"}
 
 
 def test_images_are_refined_scored_and_say_so(tmp_path: Path, environment: dict[str, str]) -> None:
