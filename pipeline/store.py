@@ -83,11 +83,13 @@ class ArtifactWriter:
 
     local: Path
     metadata: dict[str, Any] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)  # handed out, and so to be published: nothing else is
 
     def path(self, name: str) -> Path:
         """Local path to write one file to; its folder exists."""
         target = self.local / name
         target.parent.mkdir(parents=True, exist_ok=True)
+        self.names.add(name)
         return target
 
     def json(self, name: str, value: Any) -> None:
@@ -109,7 +111,7 @@ class ArtifactStore:
         root = UPath(location)
         self.root = UPath(Path(root.path).resolve()) if is_local(root) else root
         digest = hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
-        self._cache = None if is_local(self.root) else Path(tempfile.gettempdir(), f"packshot-cache-{digest}")
+        self._cache = None if is_local(self.root) else Path.home() / ".cache" / "packshot" / digest
 
     @property
     def is_local(self) -> bool:
@@ -148,28 +150,40 @@ class ArtifactStore:
         """
         folder = self.root / asset / sku / data_version
         if self.is_local:
+            # Never emptied: another run may be writing the same version, or readers may be using it. What an
+            # interrupted writer leaves is named by no manifest, and `packshot verify --prune` removes it.
             local = Path(folder.path)
-            shutil.rmtree(local, ignore_errors=True)  # left by a killed writer, or an older identical version
-            local.mkdir(parents=True)
+            local.mkdir(parents=True, exist_ok=True)
         else:
             local = Path(tempfile.mkdtemp(prefix="packshot-"))
         pending = _Pending(ArtifactWriter(local))
         try:
             yield pending
             files = {}
-            for path in sorted(p for p in local.rglob("*") if p.is_file()):
-                name = path.relative_to(local).as_posix()
+            for name in sorted(pending.writer.names):
+                path = local / name
+                if not path.is_file():
+                    raise StoreError("file_missing", f"{asset}/{sku}/{name} was announced and is not there.",
+                                     "Something removed it while it was written; run again.")
                 files[name] = StoredFile(_sha256_of(path), path.stat().st_size)
                 if not self.is_local:
                     (folder / name).write_bytes(path.read_bytes())
             self._publish(Artifact(asset, sku, data_version, dict(inputs), files, pending.writer.metadata, folder,
                                    self._cache))
-        except BaseException:
-            shutil.rmtree(local, ignore_errors=True)
-            raise
-        if not self.is_local:
-            shutil.rmtree(local, ignore_errors=True)
+        finally:
+            if not self.is_local:
+                shutil.rmtree(local, ignore_errors=True)
         pending.artifact = self.require(asset, sku)
+
+    def intact(self, artifact: Artifact) -> bool:
+        """Whether every file of an artefact is still there with its size: one listing, no bytes read."""
+        base = artifact.folder.path.rstrip("/") + "/"
+        try:
+            found = artifact.folder.fs.find(artifact.folder.path, detail=True)
+        except FileNotFoundError:
+            found = {}
+        sizes = {path.removeprefix(base): info["size"] for path, info in found.items()}
+        return all(sizes.get(name) == stored.size for name, stored in artifact.files.items())
 
     def _publish(self, artifact: Artifact) -> None:
         record = {"schema": SCHEMA, "asset": artifact.asset, "sku": artifact.sku,
@@ -203,10 +217,13 @@ class ArtifactStore:
         except FileNotFoundError:
             return None
 
+    def has_texture(self, sha256: str) -> bool:
+        return bool((self.root / "textures" / sha256).exists())
+
     def put_texture(self, data: bytes) -> str:
         """Keep an embedded texture by content; returns its sha256."""
         digest = hashlib.sha256(data).hexdigest()
-        if not (self.root / "textures" / digest).exists():
+        if not self.has_texture(digest):
             self.write_bytes(f"textures/{digest}", data)
         return digest
 
@@ -219,8 +236,9 @@ class ArtifactStore:
 
     def record_error(self, sku: str, asset: str, error: PackshotError) -> None:
         """Keep a SKU's last error where people and the report find it."""
-        self.write_bytes(f"errors/{sku}.json", json.dumps({"sku": sku, "asset": asset, **error.as_dict(),
-                                                           "at": time.time()}, indent=1).encode())
+        self.write_bytes(f"errors/{sku}.json", json.dumps(
+            {"sku": sku, "asset": asset, "kind": type(error).__name__, **error.as_dict(), "at": time.time()},
+            indent=1).encode())
 
     def clear_error(self, sku: str) -> None:
         path = self.root / "errors" / f"{sku}.json"
@@ -242,7 +260,7 @@ class ArtifactStore:
 
     @classmethod
     def from_environment(cls) -> Self:
-        return cls(os.environ.get("PACKSHOT_STORE", "store"))
+        return cls(os.environ.get("PACKSHOT_STORE") or "store")
 
 
 def data_version(inputs: Mapping[str, Any]) -> str:

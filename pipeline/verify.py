@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
+import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
 from upath import UPath
@@ -36,14 +36,17 @@ class Verification:
     bytes: int
     findings: tuple[Finding, ...]
     old_versions: tuple[str, ...]              # <asset>/<sku>/<data version> that nothing points to
-    pruned: bool
+    pruned: tuple[str, ...]                    # those of them that were deleted
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def verify(store: ArtifactStore, *, prune: bool = False) -> Verification:
-    """Read every file that a ``current.json`` names and compare its sha256; with ``prune``, delete old versions."""
+def verify(store: ArtifactStore, *, prune: bool = False, youngest_hours: float = 1.0) -> Verification:
+    """Read every file that a ``current.json`` names and compare its sha256; with ``prune``, delete old versions.
+
+    A version written to within the last ``youngest_hours`` stays: a run may still be at work on it.
+    """
     artifacts = files = size = 0
     findings: list[Finding] = []
     old: list[UPath] = []
@@ -64,11 +67,25 @@ def verify(store: ArtifactStore, *, prune: bool = False) -> Verification:
             size += sum(stored.size for stored in artifact.files.values())
             findings += [Finding(asset, sku, name, problem) for name in artifact.files
                          if (problem := _problem(artifact, name))]
-    if prune:
-        for path in old:
-            _remove(path)
-    names = tuple(sorted("/".join(path.path.rstrip("/").split("/")[-3:]) for path in old))
-    return Verification(artifacts, files, size, tuple(findings), names, prune)
+    pruned = [path for path in old if prune and _hours_since_written(path) >= youngest_hours]
+    for path in pruned:
+        path.fs.rm(path.path, recursive=True)
+    return Verification(artifacts, files, size, tuple(findings), _names(old), _names(pruned))
+
+
+def _names(versions: list[UPath]) -> tuple[str, ...]:
+    return tuple(sorted("/".join(path.path.rstrip("/").split("/")[-3:]) for path in versions))
+
+
+def _hours_since_written(version: UPath) -> float:
+    """Age of the newest file of a version; an empty folder is as old as can be."""
+    written = [_timestamp(info) for info in version.fs.find(version.path, detail=True).values()]
+    return (time.time() - max(written, default=0.0)) / 3600
+
+
+def _timestamp(info: dict[str, Any]) -> float:
+    modified = info.get("LastModified", info.get("mtime", 0.0))
+    return float(modified.timestamp() if isinstance(modified, datetime) else modified)
 
 
 def _problem(artifact: Artifact, name: str) -> str:
@@ -77,10 +94,3 @@ def _problem(artifact: Artifact, name: str) -> str:
     except FileNotFoundError:
         return "missing"
     return "" if hashlib.sha256(data).hexdigest() == artifact.files[name].sha256 else "damaged"
-
-
-def _remove(path: UPath) -> None:
-    if path.protocol in ("", "file", "local"):
-        shutil.rmtree(Path(path.path))
-    else:
-        path.fs.rm(path.path, recursive=True)

@@ -66,9 +66,35 @@ def test_a_new_version_replaces_the_old_one_and_verify_prunes_it(store: Artifact
     write(store, "v2", "new")
     assert store.require("product_mesh", "sku-1").path("deep/file.txt").read_text() == "new"
     assert verify(store).old_versions == ("product_mesh/sku-1/v1",)
-    assert verify(store, prune=True).findings == ()
+    assert verify(store, prune=True).pruned == (), "a run may still be writing it"
+    assert verify(store, prune=True, youngest_hours=0.0).findings == ()
     assert verify(store).old_versions == ()
     assert store.require("product_mesh", "sku-1").path("deep/file.txt").read_text() == "new"
+
+
+def test_two_writers_of_one_version_never_publish_half_of_it(store: ArtifactStore) -> None:
+    def fail() -> None:
+        with store.writing("product_mesh", "sku-1", "v1", {}) as second:
+            second.writer.path("a.txt").write_text("a")
+            raise RuntimeError
+
+    with store.writing("product_mesh", "sku-1", "v1", {}) as first:
+        first.writer.path("a.txt").write_text("a")
+        with pytest.raises(RuntimeError):
+            fail()
+        verify(store, prune=True)
+        first.writer.path("b.txt").write_text("b")
+    artifact = store.require("product_mesh", "sku-1")
+    assert sorted(artifact.files) == ["a.txt", "b.txt"]
+    assert verify(store).findings == ()
+
+
+def test_an_artefact_with_a_lost_or_cut_file_is_not_intact(store: ArtifactStore) -> None:
+    write(store, "v1", "hello")
+    artifact = store.require("product_mesh", "sku-1")
+    assert store.intact(artifact)
+    (store.root / "product_mesh" / "sku-1" / "v1" / "deep/file.txt").write_text("hell")
+    assert not store.intact(artifact)
 
 
 def test_verify_names_what_is_missing_or_damaged(store: ArtifactStore) -> None:
