@@ -17,6 +17,7 @@ from pipeline.render.stages import Softbox, Stage
 
 F64 = NDArray[np.float64]
 SUBSETS = 4
+OVERLAP = 1.3    # of neighbouring lights' patches, so that no steps are left between their shadows
 HORIZON = 0.04   # sine of the lowest elevation the dome is sampled at; below, shadows would never end
 
 
@@ -111,6 +112,15 @@ def sample_lights(stage: Stage, heading: Heading) -> Lights:
     colors.append((horizon * (1 - share) + np.asarray(stage.dome_zenith) * share) * (2.0 / stage.dome_samples))
     first_dome = sum(box.samples for box in stage.softboxes)
     return Lights(np.concatenate(directions), np.concatenate(colors), stage.key.samples, first_dome)
+
+
+def light_patches(stage: Stage) -> F64:
+    """(L,) radians: radius of a disc as large as the patch of the stage that each light stands for."""
+    solid = [math.radians(box.width_deg) * math.radians(box.height_deg) / box.samples for box in stage.softboxes]
+    counts = [box.samples for box in stage.softboxes]
+    areas = np.repeat([*solid, 2 * math.pi / stage.dome_samples], [*counts, stage.dome_samples])
+    radii: F64 = OVERLAP * np.sqrt(areas / math.pi)
+    return radii
 
 
 def light_spacing(stage: Stage) -> tuple[float, float]:

@@ -20,11 +20,12 @@ from pipeline.errors import RenderError
 from pipeline.mesh.types import Mesh
 from pipeline.render.camera import Target, solve_camera
 from pipeline.render.context import build_program, open_context, set_uniforms
-from pipeline.render.environment import Heading, Lights, box_frame, light_spacing, sample_lights
+from pipeline.render.environment import Heading, Lights, box_frame, light_patches, light_spacing, sample_lights
 from pipeline.render.framing import region_target
 from pipeline.render.geometry import CHART_ROW, MeshBuffers, Programs
 from pipeline.render.passes import Frame, Scene, Tile, assemble, scene_of, tiles_of
 from pipeline.render.shadows import DEFINES, ShadowAtlas, cast_shadows, light_floor
+from pipeline.render.soften import COARSE, TOLERANCE, SoftShadows, bind_textures
 from pipeline.render.stages import Stage, find_stage
 from pipeline.render.targets import Targets, draw_fullscreen
 from pipeline.render.textures import Textures
@@ -35,7 +36,7 @@ SAMPLES = 2                # per axis, of material and light
 COVERAGE_SAMPLES = 4       # per axis, of coverage
 FLOOR_REACH = 3.2          # of the product's size, how far its shadow may fall
 _UP = np.array([0.0, 1.0, 0.0])
-_SHADE_INPUTS = ("g_base", "g_normal", "g_face", "g_emissive", "g_coat", "g_depth", "coverage", "atlas")
+_MATERIAL = ("g_base", "g_normal", "g_face", "g_emissive", "g_coat")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ class Renderer:
         if self._lighting is not None:
             self._lighting.release()
         lights = sample_lights(stage, heading)
-        atlas = cast_shadows(self.context, buffers, shot.instances, lights, scene.points,
+        atlas = cast_shadows(self.context, buffers, shot.instances, lights, light_patches(stage), scene.points,
                              Programs(self._program("solid.vert", "depth.frag"),
                                       self._program("mesh.vert", "depth.frag", pierced=True)))
         floor = self._program("fullscreen.vert", "floor.frag")
@@ -174,7 +175,7 @@ class Renderer:
     def _program(self, vertex: str, fragment: str, pierced: bool = False) -> moderngl.Program:
         key = (vertex, fragment, pierced)
         if key not in self._programs:
-            defines = {**DEFINES, "CHART_ROW": CHART_ROW, "PIERCED": int(pierced)}
+            defines = {**DEFINES, "COARSE": COARSE, "CHART_ROW": CHART_ROW, "PIERCED": int(pierced)}
             self._programs[key] = build_program(self.context, vertex, fragment, defines)
         return self._programs[key]
 
@@ -229,6 +230,7 @@ class Renderer:
         with (Targets(context, (width * COVERAGE_SAMPLES, height * COVERAGE_SAMPLES), ("f1",), components=1,
                       depth=False) as covered,
               Targets(context, samples, ("f2", "f2", "f2", "f2", "f1")) as material,
+              SoftShadows(context, (width, height)) as soft,
               Targets(context, (width, height), ("f2",) * 6, depth=False) as lit):
             started = time.perf_counter()
             covered.begin()
@@ -241,27 +243,30 @@ class Renderer:
             material.begin()
             self._draw_mesh(view, self._mesh_programs("gbuffer.frag"), uniforms, rank_grid=SAMPLES)
             started = self._took("material", started)
+            assert material.depth is not None
+            inputs = {**dict(zip(_MATERIAL, material.colors, strict=True)), "g_depth": material.depth}
+            lighting = {"unproject": np.linalg.inv(uniforms["clip"]), "frame_samples": samples,
+                        "texel": view.lighting.atlas.texel, "tolerance": TOLERANCE * view.scene.size}
+            soft.run(lambda fragment: self._lit_program(view, fragment), inputs, view.lighting.atlas.texture,
+                     uniforms | lighting)
+            started = self._took("softness", started)
             lit.begin()
-            self._shade(tile, view, (*material.colors, material.depth, *covered.colors,
-                                     view.lighting.atlas.texture), samples)
+            program = self._lit_program(view, "shade.frag")
+            bind_textures(program, inputs | {"coverage": covered.colors[0], "shares": soft.shares, "place": soft.place,
+                                             "face": soft.face, "surround": soft.surround})
+            set_uniforms(program, uniforms | lighting)
+            draw_fullscreen(context, program)
             for index, target in enumerate((frame.product, frame.base, frame.albedo, frame.specular, frame.emissive,
                                             frame.diffuse)):
                 target[tile.slices] = lit.read(index)[..., :target.shape[2]]
         self._took("shade", started)
 
-    def _shade(self, tile: Tile, view: _View, inputs: tuple[moderngl.Texture | None, ...], samples: tuple[int, int]
-               ) -> None:
-        program = self._program("fullscreen.vert", "shade.frag")
-        lighting = view.lighting
-        self._use_lights(program, view.stage, view.heading, lighting.lights, lighting.atlas, view.scene)
-        for unit, (name, texture) in enumerate(zip(_SHADE_INPUTS, inputs, strict=True)):
-            assert texture is not None
-            texture.use(unit)
-            set_uniforms(program, {name: unit})
-        uniforms = _camera_uniforms(tile, view)
-        set_uniforms(program, uniforms | {"unproject": np.linalg.inv(uniforms["clip"]), "frame_samples": samples,
-                                          "texel": lighting.atlas.texel})
-        draw_fullscreen(self.context, program)
+    def _lit_program(self, view: _View, fragment: str) -> moderngl.Program:
+        """A full-screen shader that knows the lights."""
+        program = self._program("fullscreen.vert", fragment)
+        if "Lights" in program:
+            self._use_lights(program, view.stage, view.heading, view.lighting.lights, view.lighting.atlas, view.scene)
+        return program
 
     def _render_plate(self, frame: Frame, view: _View) -> None:
         """The stage without the product, under its shadow."""

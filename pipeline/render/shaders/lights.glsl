@@ -3,6 +3,7 @@ layout(std140) uniform Lights {
     vec4 l_rows[MAX_LIGHTS * 3];   // world → (u, v, depth) in the light's own map
     vec4 l_direction[MAX_LIGHTS];
     vec4 l_color[MAX_LIGHTS];
+    vec4 l_patch[MAX_LIGHTS];      // xy: atlas units that a ray to the patch's rim moves aside per metre; metres of depth; radians
 };
 uniform int light_count;
 uniform int key_count;

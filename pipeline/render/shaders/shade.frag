@@ -2,18 +2,17 @@
 // Light every sample of a pixel and average: the filtered passes. Averages of base, light and
 // specular are over covered samples (not premultiplied); only the product is multiplied by coverage.
 #include "lights.glsl"
+#include "sample.glsl"
 uniform sampler2D g_base;
-uniform sampler2D g_normal;
-uniform sampler2D g_face;
 uniform sampler2D g_emissive;
 uniform sampler2D g_coat;
-uniform sampler2D g_depth;
 uniform sampler2D coverage;        // 4×4 samples per pixel
-uniform sampler2DShadow atlas;
-uniform mat4 unproject;            // ndc of the cropped frame → world
-uniform vec2 frame_samples;        // size of the 2×2 supersampled frame
+uniform sampler2D shares;          // see shadow.frag; softened
+uniform sampler2D place;
+uniform sampler2D face;
+uniform sampler2D surround;        // mean albedo around a point, on a coarse grid
 uniform vec3 eye;
-uniform float texel;               // metres of a shadow map's texel
+uniform float tolerance;           // metres off a surface's plane
 
 layout(location = 0) out vec4 o_product;   // rgb · coverage, coverage
 layout(location = 1) out vec4 o_base;      // rgb, share of the key light
@@ -21,6 +20,8 @@ layout(location = 2) out vec4 o_albedo;    // rgb, share of the surroundings
 layout(location = 3) out vec4 o_specular;
 layout(location = 4) out vec4 o_emissive;
 layout(location = 5) out vec4 o_diffuse;
+
+const float ENCLOSED = 0.6;         // light inside a cavity at its mouth, of that on an open floor
 
 struct Sums { vec3 radiance, base, albedo, specular, emissive; float visibility, ao, count; };
 
@@ -36,12 +37,32 @@ float specular_occlusion(float cosine, float ao, float roughness) {
     return clamp(pow(cosine + ao, exp2(-16.0 * roughness - 1.0)) - 1.0 + ao, 0.0, 1.0);
 }
 
-vec3 reflected(vec3 d, float roughness, float ao, float key, float cosine, float floor_share) {
+vec3 reflected(vec3 d, float roughness, float ao, float key, float cosine, float floor_share,
+               vec3 walls) {
     float sigma = max(0.012, 0.9 * roughness * roughness);
     float open = specular_occlusion(cosine, ao, roughness);
-    vec3 light = dome_light(d, sigma, floor_share) * open;
+    vec3 light = dome_light(d, sigma, floor_share) * open + walls * (1.0 - open);
     for (int i = 0; i < box_count; ++i) light += box_light(i, d, sigma) * (i == 0 ? mix(open, key, 0.6) : open);
     return light;
+}
+
+// Openness with all further bounces of light between walls of this albedo, each as open as the point:
+// the geometric series behind J. Jimenez et al., "Practical Realtime Strategies for Accurate Indirect
+// Occlusion" (2016), per channel.
+vec3 interreflected(float ao, vec3 albedo) { return ao / (1.0 - min(albedo, 0.8) * (1.0 - ao)); }
+
+// The shares of the pixel or, for a sample of another surface than the pixel's, of the neighbour it lies on.
+vec3 shares_at(ivec2 pixel, vec3 p) {
+    ivec2 best = pixel, last = textureSize(place, 0) - 1;
+    float least = 1e9;
+    for (int k = 0; k < 5; ++k) {
+        ivec2 at = clamp(pixel + ivec2(k == 1 ? 1 : k == 2 ? -1 : 0, k == 3 ? 1 : k == 4 ? -1 : 0), ivec2(0), last);
+        vec4 q = texelFetch(place, at, 0);
+        float off = q.w == 0.0 ? 1e8 : abs(dot(texelFetch(face, at, 0).xyz, p - q.xyz));
+        if (off < least) { least = off; best = at; }
+        if (k == 0 && off < tolerance) break;
+    }
+    return texelFetch(shares, best, 0).rgb;
 }
 
 void add_sample(ivec2 at, inout Sums sums) {
@@ -51,50 +72,44 @@ void add_sample(ivec2 at, inout Sums sums) {
     vec4 face_occlusion = texelFetch(g_face, at, 0);
     vec4 emissive_metallic = texelFetch(g_emissive, at, 0);
     vec4 coat = texelFetch(g_coat, at, 0);
-    vec3 n = normalize(normal_roughness.xyz), face = normalize(face_occlusion.xyz);
+    vec3 n = sample_normal(at), p = sample_place(at);
     float roughness = normal_roughness.w, metallic = emissive_metallic.w;
-    vec4 world = unproject * vec4((vec2(at) + 0.5) / frame_samples * 2.0 - 1.0,
-                                  texelFetch(g_depth, at, 0).r * 2.0 - 1.0, 1.0);
-    vec3 p = world.xyz / world.w;
     vec3 v = normalize(eye - p);
 
-    // One of four light subsets per sample; the pixel's average sees them all.
-    int subset = (at.x & 1) + 2 * (at.y & 1);
-    vec3 lifted = p + face * texel * 1.5;
+    // Unshadowed: one of four light subsets per sample; the pixel's average sees them all.
     vec3 key = vec3(0.0), rest = vec3(0.0);
-    float key_open = 0.0, key_all = 1e-6, dome_open = 0.0, dome_all = 1e-6;
-    for (int i = subset; i < light_count; i += 4) {
-        float cosine = dot(n, l_direction[i].xyz);
-        if (cosine <= 0.0) continue;
-        vec3 m = in_map(i, lifted);
-        float seen = m.x < 0.0 ? 1.0 : textureLod(atlas, m, 0.0);
-        vec3 light = l_color[i].rgb * cosine;
-        if (i < key_count) { key += light * seen; key_open += cosine * seen; key_all += cosine; }
-        else rest += light * seen;
-        if (i >= dome_first) { dome_open += cosine * seen; dome_all += cosine; }
+    for (int i = (at.x & 1) + 2 * (at.y & 1); i < light_count; i += 4) {
+        vec3 light = l_color[i].rgb * max(dot(n, l_direction[i].xyz), 0.0);
+        if (i < key_count) key += light; else rest += light;
     }
-    float visibility = key_all < 1e-5 ? 0.0 : key_open / key_all;
-    float ao = dome_all < 1e-5 ? 1.0 : dome_open / dome_all;
+    vec3 open = shares_at(at >> 1, p);
+    float visibility = open.x, ao = open.z;
     // The floor sends light up, less of it where the product's own shadow lies.
     float height = clamp((p.y - floor_y) / (0.22 * product_size), 0.0, 1.0);
     float floor_share = mix(0.15, 0.75, smoothstep(0.0, 1.0, height));
     vec3 bounce = floor_albedo * floor_light * (0.5 - 0.5 * n.y) * floor_share * mix(0.45, 1.0, ao);
     float baked = face_occlusion.w;
-    vec3 diffuse_light = 4.0 * (key + rest * mix(1.0, baked, 0.7)) + bounce * baked;
+    float closed = ao * baked;
+    vec4 around = texture(surround, (vec2(at) + 0.5) / (2.0 * COARSE * vec2(textureSize(surround, 0))));
+    vec3 returned = interreflected(closed, around.rgb / max(around.a, 1e-3));
+    vec3 diffuse_light = 4.0 * (key * visibility + rest * open.y * mix(1.0, baked, 0.7)) + bounce * baked
+                       + (returned - closed) * ENCLOSED * floor_light;
 
-    float cosine = max(dot(n, v), 1e-3);
+    // Rounding may bring the cosine above 1, and a negative base of pow() is not a number.
+    float cosine = clamp(dot(n, v), 1e-3, 1.0);
     vec3 f0 = mix(vec3(0.04), base.rgb, metallic);
     vec2 brdf = environment_brdf(roughness, cosine);
     vec3 r = reflect(-v, n);
-    float closed = ao * baked;
-    vec3 specular = reflected(r, roughness, closed, visibility, cosine, floor_share) * (f0 * brdf.x + brdf.y);
+    vec3 walls = returned * around.rgb / max(around.a, 1e-3) * ENCLOSED * floor_light;
+    vec3 specular = reflected(r, roughness, closed, visibility, cosine, floor_share, walls) * (f0 * brdf.x + brdf.y);
     vec3 albedo = base.rgb * (1.0 - metallic);
     float transmitted = 1.0 - (0.04 * brdf.x + brdf.y);
     // Cloth: fibres catch light at grazing angles.
     specular += coat.y * 0.35 * pow(1.0 - cosine, 3.0) * sqrt(base.rgb) * diffuse_light;
     float coat_fresnel = coat.x * (0.04 + 0.96 * pow(1.0 - cosine, 5.0));
-    specular = specular * (1.0 - coat_fresnel)
-             + coat_fresnel * reflected(r, 0.12, closed, visibility, cosine, floor_share);
+    if (coat_fresnel > 0.0)
+        specular = specular * (1.0 - coat_fresnel)
+                 + coat_fresnel * reflected(r, 0.12, closed, visibility, cosine, floor_share, walls);
     vec3 emissive = emissive_metallic.rgb;
 
     sums.radiance += albedo * diffuse_light * transmitted * (1.0 - coat_fresnel) + specular + emissive;

@@ -1,0 +1,118 @@
+#version 330
+// Shares of the lights that reach a pixel. Every light stands for a patch of the stage: its rays are
+// tilted within the patch, another way in each pixel of a 4×4 block, and soften.frag averages the block
+// (interleaved sampling: A. Keller and W. Heidrich 2001). A ray tilted by an angle passes a blocker at a
+// distance beside where the straight one does, so shadows are the softer the further off their cause
+// (R. Fernando, "Percentage-Closer Soft Shadows", 2005).
+#include "lights.glsl"
+#include "sample.glsl"
+uniform sampler2D g_base;
+uniform sampler2DShadow atlas;
+uniform sampler2D atlas_depth;     // the same, to be read and not compared
+uniform sampler2D blockers;
+uniform sampler2D place;
+uniform sampler2D face;
+uniform mat4 clip;
+uniform vec3 eye;
+uniform float tolerance;           // metres off the surface's plane
+layout(location = 0) out vec4 o_shares;    // of the key, of all others, of the surroundings; filter strength
+layout(location = 1) out vec4 o_place;     // world position, 1 where there is one
+layout(location = 2) out vec4 o_face;
+
+const float RANK[16] = float[16](0., 8., 2., 10., 12., 4., 14., 6., 3., 11., 1., 9., 15., 7., 13., 5.);
+const mat2 GOLDEN = mat2(-0.7373688, 0.6754903, -0.6754903, -0.7373688);   // a turn of 137.5°
+const float NEARER = 0.25;         // of the assumed distance: what is nearer is the surface itself, or crisp
+const float CAMERA_SHARE = 0.5;    // of one light of the dome
+
+// Distances of blockers around the pixel, of the key and of all others; 0 where nothing blocks.
+vec2 blocker_distance(vec2 pixel, vec3 p, vec3 n) {
+    vec2 size = vec2(textureSize(place, 0));
+    vec2 at = pixel / float(COARSE) - 0.5;
+    ivec2 base = ivec2(floor(at));
+    vec2 f = at - vec2(base);
+    vec4 sum = vec4(0.0);
+    for (int k = 0; k < 4; ++k) {
+        ivec2 corner = ivec2(k & 1, k >> 1);
+        ivec2 cell = clamp(base + corner, ivec2(0), ivec2(size) - 1);
+        vec4 q = texelFetch(place, cell, 0);
+        if (q.w == 0.0) continue;
+        vec2 side = mix(1.0 - f, f, vec2(corner));
+        float off = dot(n, q.xyz - p) / (4.0 * tolerance);
+        sum += texelFetch(blockers, cell, 0) * (side.x * side.y + 1e-3) * exp2(-off * off);
+    }
+    return vec2(sum.x > 1e-4 ? exp2(sum.y / sum.x) : 0.0, sum.z > 1e-4 ? exp2(sum.w / sum.z) : 0.0) * product_size;
+}
+
+void main() {
+    ivec2 pixel = ivec2(gl_FragCoord.xy);
+    // The nearest sample stands for the pixel; samples on other surfaces are lit in its stead.
+    int chosen = -1;
+    float nearest = 2.0;
+    for (int s = 0; s < 4; ++s) {
+        ivec2 at = pixel * 2 + ivec2(s & 1, s >> 1);
+        if (texelFetch(g_base, at, 0).a == 0.0) continue;
+        float depth = texelFetch(g_depth, at, 0).r;
+        if (depth < nearest) { nearest = depth; chosen = s; }
+    }
+    if (chosen < 0) {
+        o_shares = o_place = o_face = vec4(0.0);
+        return;
+    }
+    ivec2 first = pixel * 2 + ivec2(chosen & 1, chosen >> 1);
+    vec3 middle = sample_place(first), front = sample_face(first);
+    vec2 assumed = blocker_distance(gl_FragCoord.xy, middle, front);
+
+    float rim = 1.0 / float(TILE);
+    float rank = RANK[(pixel.y & 3) * 4 + (pixel.x & 3)];
+    float turn = rank * 2.399963;
+    vec2 tilt = sqrt((rank + 0.5) / 16.0) * vec2(cos(turn), sin(turn));
+    float key_open = 0.0, key_all = 1e-6, rest_open = 0.0, rest_all = 1e-6, dome_open = 0.0, dome_all = 1e-6;
+    float blur = 0.0, blurred = 1e-6;
+    for (int s = 0; s < 4; ++s) {
+        ivec2 at = pixel * 2 + ivec2(s & 1, s >> 1);
+        vec3 p = middle, n;
+        bool own = texelFetch(g_base, at, 0).a > 0.0;
+        if (own) p = sample_place(at);
+        own = own && abs(dot(front, p - middle)) < tolerance;
+        if (!own) { at = first; p = middle; }
+        n = sample_normal(at);
+        vec3 lifted = p + sample_face(at) * texel * 1.5;
+        // One of four light subsets per sample; the pixel sees them all.
+        for (int i = s; i < light_count; i += 4) {
+            tilt = GOLDEN * tilt;
+            float cosine = dot(n, l_direction[i].xyz);
+            if (cosine <= 0.0) continue;
+            bool is_key = i < key_count;
+            float seen = 1.0;
+            vec3 m = in_map(i, lifted);
+            if (m.x >= 0.0) {
+                float gap = (m.z - textureLod(atlas_depth, m.xy, 0.0).r) * l_patch[i].z;
+                float distance = gap > 0.0 ? gap : is_key ? assumed.x : assumed.y;
+                if (distance > 0.0) {
+                    vec2 aside = tilt * distance * l_patch[i].xy;
+                    vec2 tile = floor(m.xy * float(ATLAS_TILES));
+                    vec2 to = clamp(m.xy + aside, (tile + rim) / float(ATLAS_TILES),
+                                    (tile + 1.0 - rim) / float(ATLAS_TILES));
+                    seen = textureLod(atlas, vec3(to, m.z - NEARER * distance / l_patch[i].z), 0.0);
+                    blur += cosine * distance * l_patch[i].w;
+                    blurred += cosine;
+                }
+            }
+            float light = l_color[i].g * cosine;
+            if (is_key) { key_open += light * seen; key_all += light; }
+            else { rest_open += light * seen; rest_all += light; }
+            if (i >= dome_first) { dome_open += cosine * seen; dome_all += cosine; }
+        }
+    }
+    // What the camera sees is open towards the camera at least.
+    float shown = CAMERA_SHARE * max(dot(sample_normal(first), normalize(eye - middle)), 0.0);
+    float ao = (dome_open + shown) / (dome_all + shown);
+    float rest = mix(rest_open / rest_all, 1.0, shown / (dome_all + shown));
+    // Metres per pixel: a clip coordinate's growth along the image's x.
+    vec3 row = vec3(clip[0].x, clip[1].x, clip[2].x);
+    float metres = 4.0 / frame_samples.x * (clip * vec4(middle, 1.0)).w / length(row);
+    float strength = smoothstep(0.7, 2.5, blur / blurred / metres);
+    o_shares = vec4(key_all < 1e-5 ? 0.0 : key_open / key_all, rest, dome_all < 1e-5 ? 1.0 : ao, strength);
+    o_place = vec4(middle, 1.0);
+    o_face = vec4(front, 1.0);
+}
