@@ -25,7 +25,7 @@ from pipeline.render.framing import region_target
 from pipeline.render.geometry import CHART_ROW, MeshBuffers, Programs
 from pipeline.render.passes import Frame, Scene, Tile, assemble, scene_of, tiles_of
 from pipeline.render.shadows import DEFINES, ShadowAtlas, cast_shadows, light_floor
-from pipeline.render.soften import COARSE, TOLERANCE, SoftShadows, bind_textures
+from pipeline.render.soften import COARSE, TOLERANCE, VICINITY, SoftShadows, bind_textures
 from pipeline.render.stages import Stage, find_stage
 from pipeline.render.targets import Targets, draw_fullscreen
 from pipeline.render.textures import Textures
@@ -246,14 +246,15 @@ class Renderer:
             assert material.depth is not None
             inputs = {**dict(zip(_MATERIAL, material.colors, strict=True)), "g_depth": material.depth}
             lighting = {"unproject": np.linalg.inv(uniforms["clip"]), "frame_samples": samples,
-                        "texel": view.lighting.atlas.texel, "tolerance": TOLERANCE * view.scene.size}
+                        "texel": view.lighting.atlas.texel, "tolerance": TOLERANCE * view.scene.size,
+                        "vicinity": VICINITY * view.scene.size}
             soft.run(lambda fragment: self._lit_program(view, fragment), inputs, view.lighting.atlas.texture,
                      uniforms | lighting)
             started = self._took("softness", started)
             lit.begin()
             program = self._lit_program(view, "shade.frag")
             bind_textures(program, inputs | {"coverage": covered.colors[0], "shares": soft.shares, "place": soft.place,
-                                             "face": soft.face, "surround": soft.surround})
+                                             "face": soft.face, "behind": soft.behind, "around": soft.around, "cells": soft.cells})
             set_uniforms(program, uniforms | lighting)
             draw_fullscreen(context, program)
             for index, target in enumerate((frame.product, frame.base, frame.albedo, frame.specular, frame.emissive,

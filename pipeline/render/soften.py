@@ -18,6 +18,7 @@ from pipeline.render.targets import Targets, draw_fullscreen
 COARSE = 4                 # pixels per cell of the coarse grid
 STRIDES = (1, 2, 4, 8)     # cells between taps; together they reach 30 cells to each side
 TOLERANCE = 0.0015         # of the product's size, off a surface's plane
+VICINITY = 0.25            # of the product's size, how far surfaces light each other
 
 Use = Callable[[str], moderngl.Program]
 
@@ -26,7 +27,9 @@ class SoftShadows:
     """Targets of one tile, released at the end of the block; run() fills them.
 
     ``shares``: of the key light, of all others, of the surroundings. ``place`` and ``face`` tell which
-    surface they belong to; ``surround`` is the mean albedo around, on the coarse grid.
+    surface they belong to; ``behind`` are the shares of what lies behind it at its edge; ``around`` is the mean
+    albedo and openness of what surrounds a point, on the coarse grid whose
+    places are ``cells``.
     """
 
     def __init__(self, context: moderngl.Context, size: tuple[int, int]) -> None:
@@ -34,14 +37,12 @@ class SoftShadows:
         coarse = (-(-size[0] // COARSE), -(-size[1] // COARSE))
         self._found = Targets(context, coarse, ("f2", "f2", "f4", "f2"), depth=False)
         self._widened = tuple(Targets(context, coarse, ("f2", "f2"), depth=False) for _ in range(2))
-        self._raw = Targets(context, size, ("f2", "f4", "f2"), depth=False)
+        self._raw = Targets(context, size, ("f2", "f4", "f2", "f2"), depth=False)
         self._softened = tuple(Targets(context, size, ("f2",), depth=False) for _ in range(2))
-        for target in self._widened:
-            target.colors[1].filter = (moderngl.LINEAR, moderngl.LINEAR)
-            target.colors[1].repeat_x = target.colors[1].repeat_y = False
-        _, self.place, self.face = self._raw.colors
+        _, self.place, self.face, self.behind = self._raw.colors
         self.shares = self._softened[1].colors[0]
-        self.surround = self._widened[(len(STRIDES) - 1) % 2].colors[1]
+        self.cells = self._found.colors[2]
+        self.around = self._widened[(len(STRIDES) - 1) % 2].colors[1]
 
     def __enter__(self) -> Self:
         return self
@@ -57,13 +58,13 @@ class SoftShadows:
         plain = self.context.sampler(filter=(moderngl.NEAREST, moderngl.NEAREST), repeat_x=False, repeat_y=False)
         compared = self.context.sampler(filter=(moderngl.LINEAR, moderngl.LINEAR), repeat_x=False, repeat_y=False,
                                         compare_func="<=")
-        blockers, albedo, place, face = self._found.colors
+        blockers, around, place, face = self._found.colors
         self._draw(self._found, program("blockers.frag"), {**inputs, "atlas": atlas}, uniforms, {"atlas": plain})
         for step, stride in enumerate(STRIDES):
             target = self._widened[step % 2]
-            self._draw(target, program("widen.frag"), {"blockers": blockers, "albedo": albedo, "place": place,
+            self._draw(target, program("widen.frag"), {"blockers": blockers, "around": around, "place": place,
                                                        "face": face}, {**uniforms, "stride": stride})
-            blockers, albedo = target.colors
+            blockers, around = target.colors
         self._draw(self._raw, program("shadow.frag"),
                    {**inputs, "atlas": atlas, "atlas_depth": atlas, "blockers": blockers, "place": place,
                     "face": face}, uniforms, {"atlas": compared, "atlas_depth": plain})

@@ -10,7 +10,9 @@ uniform sampler2D coverage;        // 4×4 samples per pixel
 uniform sampler2D shares;          // see shadow.frag; softened
 uniform sampler2D place;
 uniform sampler2D face;
-uniform sampler2D surround;        // mean albedo around a point, on a coarse grid
+uniform sampler2D behind;
+uniform sampler2D around;          // mean albedo and openness around a point, on a coarse grid
+uniform sampler2D cells;           // its places
 uniform vec3 eye;
 uniform float tolerance;           // metres off a surface's plane
 
@@ -21,7 +23,7 @@ layout(location = 3) out vec4 o_specular;
 layout(location = 4) out vec4 o_emissive;
 layout(location = 5) out vec4 o_diffuse;
 
-const float ENCLOSED = 0.6;         // light inside a cavity at its mouth, of that on an open floor
+const float ENCLOSED = 0.65;         // light inside a cavity at its mouth, of that on an open floor
 
 struct Sums { vec3 radiance, base, albedo, specular, emissive; float visibility, ao, count; };
 
@@ -46,23 +48,40 @@ vec3 reflected(vec3 d, float roughness, float ao, float key, float cosine, float
     return light;
 }
 
-// Openness with all further bounces of light between walls of this albedo, each as open as the point:
-// the geometric series behind J. Jimenez et al., "Practical Realtime Strategies for Accurate Indirect
-// Occlusion" (2016), per channel.
-vec3 interreflected(float ao, vec3 albedo) { return ao / (1.0 - min(albedo, 0.8) * (1.0 - ao)); }
+// Light that a closed direction sends: of walls with this albedo, as open as what is around, and all their
+// bounces (the geometric series behind J. Jimenez et al., "Practical Realtime Strategies for Accurate
+// Indirect Occlusion", 2016). Narrow gaps are as dark as they are closed.
+vec3 from_walls(float ao, vec4 near) {
+    float open = min(near.a, ao + 0.05);
+    vec3 albedo = near.rgb * min(1.0, 0.8 / max(max(near.r, near.g), max(near.b, 1e-3)));
+    return ENCLOSED * floor_light * albedo * open / (1.0 - albedo * (1.0 - open));
+}
 
-// The shares of the pixel or, for a sample of another surface than the pixel's, of the neighbour it lies on.
-vec3 shares_at(ivec2 pixel, vec3 p) {
-    ivec2 best = pixel, last = textureSize(place, 0) - 1;
-    float least = 1e9;
-    for (int k = 0; k < 5; ++k) {
-        ivec2 at = clamp(pixel + ivec2(k == 1 ? 1 : k == 2 ? -1 : 0, k == 3 ? 1 : k == 4 ? -1 : 0), ivec2(0), last);
-        vec4 q = texelFetch(place, at, 0);
-        float off = q.w == 0.0 ? 1e8 : abs(dot(texelFetch(face, at, 0).xyz, p - q.xyz));
-        if (off < least) { least = off; best = at; }
-        if (k == 0 && off < tolerance) break;
+// Shares of light of the pixel's surface, or of the one behind it; share of crisp shadow.
+vec4 shares_at(ivec2 pixel, vec3 p) {
+    vec4 middle = texelFetch(place, pixel, 0);
+    float off = dot(texelFetch(face, pixel, 0).xyz, p - middle.xyz);
+    return abs(off) > tolerance ? texelFetch(behind, pixel, 0)
+                                : vec4(texelFetch(shares, pixel, 0).rgb, max(middle.w - 1.0, 0.0));
+}
+
+// What surrounds a sample, from the cells of its own surface.
+vec4 surroundings(ivec2 at, vec3 p, vec3 n) {
+    vec2 cell = (vec2(at) + 0.5) / (2.0 * COARSE) - 0.5;
+    ivec2 base = ivec2(floor(cell)), last = textureSize(cells, 0) - 1;
+    vec2 f = cell - vec2(base);
+    vec4 sum = vec4(0.0);
+    float weights = 0.0;
+    for (int k = 0; k < 4; ++k) {
+        ivec2 corner = ivec2(k & 1, k >> 1), q = clamp(base + corner, ivec2(0), last);
+        vec2 side = mix(1.0 - f, f, vec2(corner));
+        vec4 there = texelFetch(cells, q, 0);
+        float off = there.w == 0.0 ? 4.0 : dot(n, there.xyz - p) / (8.0 * tolerance);
+        float weight = (side.x * side.y + 1e-3) * (exp2(-off * off) + 1e-5);
+        sum += weight * texelFetch(around, q, 0);
+        weights += weight;
     }
-    return texelFetch(shares, best, 0).rgb;
+    return sum / weights;
 }
 
 void add_sample(ivec2 at, inout Sums sums) {
@@ -82,7 +101,7 @@ void add_sample(ivec2 at, inout Sums sums) {
         vec3 light = l_color[i].rgb * max(dot(n, l_direction[i].xyz), 0.0);
         if (i < key_count) key += light; else rest += light;
     }
-    vec3 open = shares_at(at >> 1, p);
+    vec4 open = shares_at(at >> 1, p);
     float visibility = open.x, ao = open.z;
     // The floor sends light up, less of it where the product's own shadow lies.
     float height = clamp((p.y - floor_y) / (0.22 * product_size), 0.0, 1.0);
@@ -90,17 +109,16 @@ void add_sample(ivec2 at, inout Sums sums) {
     vec3 bounce = floor_albedo * floor_light * (0.5 - 0.5 * n.y) * floor_share * mix(0.45, 1.0, ao);
     float baked = face_occlusion.w;
     float closed = ao * baked;
-    vec4 around = texture(surround, (vec2(at) + 0.5) / (2.0 * COARSE * vec2(textureSize(surround, 0))));
-    vec3 returned = interreflected(closed, around.rgb / max(around.a, 1e-3));
+    // What is close enough to shadow crisply lies in the same dark gap and sends nothing.
+    vec3 walls = from_walls(closed, surroundings(at, p, sample_face(at))) * (1.0 - open.w);
     vec3 diffuse_light = 4.0 * (key * visibility + rest * open.y * mix(1.0, baked, 0.7)) + bounce * baked
-                       + (returned - closed) * ENCLOSED * floor_light;
+                       + walls * (1.0 - closed);
 
     // Rounding may bring the cosine above 1, and a negative base of pow() is not a number.
     float cosine = clamp(dot(n, v), 1e-3, 1.0);
     vec3 f0 = mix(vec3(0.04), base.rgb, metallic);
     vec2 brdf = environment_brdf(roughness, cosine);
     vec3 r = reflect(-v, n);
-    vec3 walls = returned * around.rgb / max(around.a, 1e-3) * ENCLOSED * floor_light;
     vec3 specular = reflected(r, roughness, closed, visibility, cosine, floor_share, walls) * (f0 * brdf.x + brdf.y);
     vec3 albedo = base.rgb * (1.0 - metallic);
     float transmitted = 1.0 - (0.04 * brdf.x + brdf.y);

@@ -5,6 +5,7 @@ uniform sampler2D shares;
 uniform sampler2D place;
 uniform sampler2D face;
 uniform ivec2 axis;
+const float CRISP_STEP = 0.08;     // of all light
 uniform float tolerance;           // metres off the surface's plane
 layout(location = 0) out vec4 o_shares;
 
@@ -23,7 +24,9 @@ void main() {
         vec4 q = texelFetch(place, at, 0);
         if (q.w == 0.0) continue;
         float off = dot(n, q.xyz - p.xyz) / tolerance;
-        float weight = (abs(k) == 2 ? 0.5 : 1.0) * own.a * exp2(-off * off)
+        // Shadows of what is close have their own sharp edges.
+        float jump = (q.w - p.w) / CRISP_STEP;
+        float weight = (abs(k) == 2 ? 0.5 : 1.0) * own.a * exp2(-off * off - jump * jump)
                      * smoothstep(0.6, 0.9, dot(n, texelFetch(face, at, 0).xyz));
         sum += texelFetch(shares, at, 0).rgb * weight;
         weights += weight;
