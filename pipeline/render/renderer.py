@@ -278,7 +278,8 @@ class Renderer:
             "unproject": np.linalg.inv(flip @ camera.projection @ camera.view),
             "frame_size": (frame.width, frame.height), "floor_share": 0,
             "stage_front": tuple(heading.front), "stage_right": tuple(heading.right),
-            "shadow_strength": stage.shadow_strength, "shadow_reach": stage.shadow_reach,
+            "shadow_strength": stage.shadow_strength, "contact_strength": stage.contact_strength,
+            "shadow_reach": stage.shadow_reach,
             "footprint": view.scene.footprint,
         })
         view.lighting.floor.use(0)

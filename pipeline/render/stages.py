@@ -43,7 +43,8 @@ class Stage:
     dome_back: Rgb                         # behind the product
     dome_samples: int                      # shadow-casting directions; a multiple of 4
     floor_albedo: Rgb
-    shadow_strength: float = 1.0           # 1 keeps the floor's shadow as it is, 0 removes it
+    shadow_strength: float = 1.0           # 1 keeps the floor's broad shadow as it is, 0 removes it
+    contact_strength: float = 1.0          # the same of the shadow of what is close to the floor
     shadow_reach: float = 1.9              # product sizes from its footprint to the end of its shadow
     white_backdrop: bool = False
 
@@ -71,7 +72,8 @@ STAGES: Mapping[str, Stage] = {stage.name: stage for stage in (
         others=(Softbox(66.0, 14.0, 26.0, 96.0, (0.22, 0.22, 0.22), 8),
                 Softbox(168.0, 52.0, 70.0, 26.0, (0.30, 0.30, 0.30), 8)),
         dome_zenith=(0.54, 0.54, 0.54), dome_horizon=(0.38, 0.38, 0.38), dome_back=(0.95, 0.95, 0.95),
-        dome_samples=28, floor_albedo=(0.85, 0.85, 0.85), shadow_strength=0.85, shadow_reach=0.5, white_backdrop=True,
+        dome_samples=28, floor_albedo=(0.85, 0.85, 0.85), shadow_strength=0.45, contact_strength=0.9,
+        shadow_reach=0.45, white_backdrop=True,
     ),
     Stage(
         name="sweep", backdrop="sweep",

@@ -7,7 +7,7 @@ uniform sampler2D dark_other;
 uniform vec2 map_size;
 uniform float product_size;
 uniform vec2 spacing;              // radians between neighbouring lights: of the key, of all others
-layout(location = 0) out vec4 o_open;    // share of the key, of all others
+layout(location = 0) out vec4 o_open;    // share of the key, of all others; what blockers near the floor hold back of both
 const int TAPS = 16;
 
 // Average of one layer over a disc; the mip level makes few taps enough.
@@ -26,12 +26,14 @@ float spread(sampler2D dark, vec3 p, int layer, float radius, float turn) {
 
 void main() {
     vec3 p = floor_point(gl_FragCoord.xy / map_size * 2.0 - 1.0);
-    vec2 dark = vec2(0.0);
+    vec2 dark = vec2(0.0), near = vec2(0.0);
     float height = LAYER * product_size;
     for (int layer = 0; layer < 4; ++layer) {
         vec2 radius = max(height * spacing, vec2(0.003 * product_size));
-        dark += vec2(spread(dark_key, p, layer, radius.x, 0.0), spread(dark_other, p, layer, radius.y, 0.0));
+        vec2 part = vec2(spread(dark_key, p, layer, radius.x, 0.0), spread(dark_other, p, layer, radius.y, 0.0));
+        dark += part;
+        if (layer == 0) near = part;
         height *= LAYER_STEP;
     }
-    o_open = vec4(1.0 - dark, 0.0, 1.0);
+    o_open = vec4(1.0 - dark, near);
 }
