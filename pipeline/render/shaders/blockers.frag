@@ -30,8 +30,9 @@ void main() {
             dome_all += cosine;
             dome_open += gap <= 0.0 ? cosine : 0.0;
         }
-        if (gap <= 0.0) continue;
-        float distance = max(gap * l_patch[i].z, texel);
+        // Nearer blockers cast no soft edge, and may be the map's own steps.
+        float distance = gap * l_patch[i].z;
+        if (distance < 2.0 * texel) continue;
         vec2 share = cosine * vec2(1.0, log2(distance / product_size));
         if (i < key_count) blockers.xy += share; else blockers.zw += share;
     }

@@ -9,6 +9,7 @@ uniform float product_size;
 uniform vec2 spacing;              // radians between neighbouring lights: of the key, of all others
 layout(location = 0) out vec4 o_open;    // share of the key, of all others; what blockers near the floor hold back of both
 const int TAPS = 16;
+const vec4 NEAR = vec4(1.0, 0.5, 0.0, 0.0);   // of each layer, what counts as contact
 
 // Average of one layer over a disc; the mip level makes few taps enough.
 float spread(sampler2D dark, vec3 p, int layer, float radius, float turn) {
@@ -32,7 +33,7 @@ void main() {
         vec2 radius = max(height * spacing, vec2(0.003 * product_size));
         vec2 part = vec2(spread(dark_key, p, layer, radius.x, 0.0), spread(dark_other, p, layer, radius.y, 0.0));
         dark += part;
-        if (layer == 0) near = part;
+        near += part * NEAR[layer];
         height *= LAYER_STEP;
     }
     o_open = vec4(1.0 - dark, near);

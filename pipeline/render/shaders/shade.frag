@@ -98,7 +98,10 @@ void add_sample(ivec2 at, inout Sums sums) {
     // Unshadowed: one of four light subsets per sample; the pixel's average sees them all.
     vec3 key = vec3(0.0), rest = vec3(0.0);
     for (int i = (at.x & 1) + 2 * (at.y & 1); i < light_count; i += 4) {
-        vec3 light = l_color[i].rgb * max(dot(n, l_direction[i].xyz), 0.0);
+        // A patch of the stage sets gradually: without it, each light's terminator shows as a band.
+        float cosine = dot(n, l_direction[i].xyz), half_width = l_patch[i].w, part = cosine + half_width;
+        float lambert = part <= 0.0 ? 0.0 : part < 2.0 * half_width ? part * part / (4.0 * half_width) : cosine;
+        vec3 light = l_color[i].rgb * lambert;
         if (i < key_count) key += light; else rest += light;
     }
     vec4 open = shares_at(at >> 1, p);

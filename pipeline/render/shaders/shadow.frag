@@ -23,7 +23,8 @@ layout(location = 3) out vec4 o_behind;    // shares of what lies behind the sur
 const float RANK[16] = float[16](0., 8., 2., 10., 12., 4., 14., 6., 3., 11., 1., 9., 15., 7., 13., 5.);
 const mat2 GOLDEN = mat2(-0.7373688, 0.6754903, -0.6754903, -0.7373688);   // a turn of 137.5°
 const float CRISP = 2.0;           // pixels: a shadow whose edge is no wider is kept from the filter
-const float NEARER = 0.25;         // of the assumed distance: what is nearer is the surface itself, or crisp
+// Of the distance: what is nearer to a tilted ray's start is the surface itself, or has a crisp shadow.
+const float NEARER = 0.25, NEARER_SHADED = 0.4, NEARER_LIT = 0.8;
 
 // Distances of blockers around the pixel, of the key and of all others; 0 where nothing blocks.
 vec2 blocker_distance(vec2 pixel, vec3 p, vec3 n) {
@@ -63,7 +64,7 @@ Shares shares_of(ivec2 pixel, ivec2 first, vec3 middle, vec3 front, float near) 
             at = first;
             p = middle;
         }
-        vec3 n = sample_normal(at), lifted = p + sample_face(at) * texel * 1.5;
+        vec3 n = sample_normal(at), flat_normal = sample_face(at), lifted = p + flat_normal * texel * 1.5;
         // One of four light subsets per sample; the pixel sees them all.
         for (int i = s; i < light_count; i += 4) {
             tilt = GOLDEN * tilt;
@@ -78,9 +79,14 @@ Shares shares_of(ivec2 pixel, ivec2 first, vec3 middle, vec3 front, float near) 
                 float distance = gap > 0.0 ? gap : is_key ? assumed.x : assumed.y;
                 if (distance > 0.0) {
                     vec2 tile = floor(m.xy * float(ATLAS_TILES));
-                    vec2 to = clamp(m.xy + tilt * distance * l_patch[i].xy, (tile + rim) / float(ATLAS_TILES),
+                    // Beside the straight ray the surface itself rises towards a low light; no ray tilts into it.
+                    float level = max(dot(flat_normal, l_direction[i].xyz), 0.05);
+                    float rise = l_patch[i].w * sqrt(max(1.0 / (level * level) - 1.0, 1e-6));
+                    float reach = distance * min(1.0, NEARER_LIT / rise);
+                    float nearer = distance * clamp(rise, NEARER, gap > 0.0 ? NEARER_SHADED : NEARER_LIT);
+                    vec2 to = clamp(m.xy + tilt * reach * l_patch[i].xy, (tile + rim) / float(ATLAS_TILES),
                                     (tile + 1.0 - rim) / float(ATLAS_TILES));
-                    seen = textureLod(atlas, vec3(to, m.z - NEARER * distance / l_patch[i].z), 0.0);
+                    seen = textureLod(atlas, vec3(to, m.z - nearer / l_patch[i].z), 0.0);
                     float stray = distance * l_patch[i].w;
                     astray += cosine * stray;
                     tilted += cosine;
