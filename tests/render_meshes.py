@@ -101,3 +101,29 @@ def straight_shot(size: int = 64, stage: str = "white") -> Shot:
     projection = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0),
                   (0.0, 0.0, (far + near) / (near - far), 2 * far * near / (near - far)), (0.0, 0.0, -1.0, 0.0))
     return Shot("straight", SolvedCamera(view, projection), size, size, stage)
+
+
+def plates(gap: float, material: Material = GREY) -> Mesh:
+    """A horizontal square of side 1 on the floor, and one of side 0.3 above its middle."""
+    positions = [(x * half, y, z * half) for half, y in ((0.5, 0.0), (0.15, gap))
+                 for x, z in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+    triangles = [(0, 2, 1), (0, 3, 2), (4, 6, 5), (4, 7, 6)]
+    return _mesh(np.array(positions), np.tile([0.0, 1.0, 0.0], (8, 1)),
+                 np.tile([[0, 0], [1, 0], [1, 1], [0, 1]], (2, 1)), np.array(triangles), np.zeros(4), material)
+
+
+def well(material: Material) -> Mesh:
+    """The inside of a box of 1 × 1 × 1 without its lid."""
+    walls = [((0.0, 1.0, 0.0), (1.0, 0.0, 0.0))]
+    walls += [((x, 0.0, z), (0.0, 1.0, 0.0)) for x, z in ((1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0))]
+    positions, normals, triangles = [], [], []
+    for inwards, up in walls:
+        normal, along = np.array(inwards), np.array(up)
+        across = np.cross(along, normal)
+        first = len(positions)
+        positions += [0.5 * (-normal + x * across + y * along) + [0.0, 0.5, 0.0]
+                      for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+        normals += [normal] * 4
+        triangles += [(first, first + 1, first + 2), (first, first + 2, first + 3)]
+    return _mesh(np.array(positions), np.array(normals), np.tile([[0, 0], [1, 0], [1, 1], [0, 1]], (5, 1)),
+                 np.array(triangles), np.zeros(len(triangles)), material)

@@ -7,7 +7,7 @@ from pipeline.render.renderer import Renderer
 from pipeline.render.stages import STAGES, stage_hash
 from pipeline.render.textures import Textures, load_textures
 
-VERSION = 1  # bump when rendered output changes
+VERSION = 2  # bump when rendered output changes
 
 __all__ = ["STAGES", "VERSION", "Renderer", "Textures", "gl_info", "load_passes", "load_textures", "preview_images",
            "save_passes", "stage_hash"]

@@ -254,7 +254,8 @@ class Renderer:
             lit.begin()
             program = self._lit_program(view, "shade.frag")
             bind_textures(program, inputs | {"coverage": covered.colors[0], "shares": soft.shares, "place": soft.place,
-                                             "face": soft.face, "behind": soft.behind, "around": soft.around, "cells": soft.cells})
+                                             "face": soft.face, "behind": soft.behind, "around": soft.around,
+                                             "cells": soft.cells})
             set_uniforms(program, uniforms | lighting)
             draw_fullscreen(context, program)
             for index, target in enumerate((frame.product, frame.base, frame.albedo, frame.specular, frame.emissive,

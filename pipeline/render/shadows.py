@@ -80,8 +80,8 @@ def cast_shadows(context: moderngl.Context, buffers: MeshBuffers, instances: tup
         buffers.draw_casters(programs, instances)
     context.polygon_offset = (0.0, 0.0)
     target.release()
-    return ShadowAtlas(texture, _block(context, lights, patches, matrices, spans), float(spans[:, :2].max()) / (TILE - 2 * BORDER),
-                       float(spans[:, 2].mean()))
+    return ShadowAtlas(texture, _block(context, lights, patches, matrices, spans),
+                       float(spans[:, :2].max()) / (TILE - 2 * BORDER), float(spans[:, 2].mean()))
 
 
 def _block(context: moderngl.Context, lights: Lights, patches: F64, matrices: F64, spans: F64) -> moderngl.Buffer:

@@ -27,6 +27,7 @@ void main() {
     o_base = vec4(base.rgb, 1.0);
     o_normal = vec4(normal, clamp(roughness, 0.05, 1.0));
     o_face = vec4(face, occlusion);
-    o_emissive = vec4(emissive, clamp(mr.x, 0.0, 1.0));
+    // Half floats end at 65504.
+    o_emissive = vec4(min(emissive, vec3(3e4)), clamp(mr.x, 0.0, 1.0));
     o_coat = vec4(m_surface.zw, 0.0, 0.0);
 }

@@ -3,7 +3,8 @@ layout(std140) uniform Lights {
     vec4 l_rows[MAX_LIGHTS * 3];   // world → (u, v, depth) in the light's own map
     vec4 l_direction[MAX_LIGHTS];
     vec4 l_color[MAX_LIGHTS];
-    vec4 l_patch[MAX_LIGHTS];      // xy: atlas units that a ray to the patch's rim moves aside per metre; metres of depth; radians
+    vec4 l_patch[MAX_LIGHTS];      // atlas units that a ray to the patch's rim moves aside per metre along it;
+                                   // metres between depth 0 and 1; the patch's radius in radians
 };
 uniform int light_count;
 uniform int key_count;
@@ -34,12 +35,16 @@ vec3 in_map(int i, vec3 p) {
     return vec3((tile + mix(vec2(border), vec2(1.0 - border), m.xy)) / float(ATLAS_TILES), min(m.z, 1.0));
 }
 
-float soft_step(float x, float sigma) { return 0.5 + 0.5 * tanh(1.2 * x / (sigma * 0.8)); }
+// Drivers may form tanh() from exponentials that overflow.
+float soft_step(float x, float sigma) { return 0.5 + 0.5 * tanh(clamp(1.5 * x / sigma, -8.0, 8.0)); }
 
 // Radiance from ``d``, blurred by an angle ``sigma``: a softbox is a rectangle in its own longitude
 // and latitude, so its blurred edge has a closed form and needs no prefiltered map.
 vec3 box_light(int i, vec3 d, float sigma) {
-    float longitude = atan(dot(d, box_right[i]), dot(d, box_axis[i]));
+    vec2 flat_part = vec2(dot(d, box_axis[i]), dot(d, box_right[i]));
+    // Straight above the box every longitude is as good, but the arc tangent of 0 / 0 is undefined.
+    if (dot(flat_part, flat_part) < 1e-12) flat_part.x = 1.0;
+    float longitude = atan(flat_part.y, flat_part.x);
     float latitude = asin(clamp(dot(d, box_up[i]), -1.0, 1.0));
     vec2 h = box_half[i];
     float across = soft_step(longitude + h.x, sigma) - soft_step(longitude - h.x, sigma);
