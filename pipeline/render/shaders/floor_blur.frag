@@ -9,7 +9,7 @@ uniform float product_size;
 uniform vec2 spacing;              // radians between neighbouring lights: of the key, of all others
 layout(location = 0) out vec4 o_open;    // share of the key, of all others; what blockers near the floor hold back of both
 const int TAPS = 16;
-const vec4 NEAR = vec4(1.0, 0.5, 0.0, 0.0);   // of each layer, what counts as contact
+const vec4 NEAR = vec4(1.0, 0.7, 0.1, 0.0);   // of each layer, what counts as contact
 
 // Average of one layer over a disc; the mip level makes few taps enough.
 float spread(sampler2D dark, vec3 p, int layer, float radius, float turn) {
