@@ -72,7 +72,7 @@ STAGES: Mapping[str, Stage] = {stage.name: stage for stage in (
         others=(Softbox(66.0, 14.0, 26.0, 96.0, (0.22, 0.22, 0.22), 8),
                 Softbox(168.0, 52.0, 70.0, 26.0, (0.30, 0.30, 0.30), 8)),
         dome_zenith=(0.54, 0.54, 0.54), dome_horizon=(0.38, 0.38, 0.38), dome_back=(0.95, 0.95, 0.95),
-        dome_samples=28, floor_albedo=(0.85, 0.85, 0.85), shadow_strength=0.45, contact_strength=1.0,
+        dome_samples=28, floor_albedo=(0.85, 0.85, 0.85), shadow_strength=0.42, contact_strength=1.0,
         shadow_reach=0.36, white_backdrop=True,
     ),
     Stage(

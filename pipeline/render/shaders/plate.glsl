@@ -38,7 +38,7 @@ vec2 floor_open(vec3 p) {
     if (max(abs(w.x), abs(w.y)) >= 1.0) return vec2(1.0);
     vec4 share = textureLod(floor_share, floor_coordinate(p) * 0.5 + 0.5, 0.0);
     // Where next to nothing gets in, the product all but touches, whatever its height.
-    vec2 strength = mix(vec2(shadow_strength), vec2(contact_strength), smoothstep(0.4, 0.95, 1.0 - share.rg));
+    vec2 strength = mix(vec2(shadow_strength), vec2(contact_strength), smoothstep(0.55, 0.95, 1.0 - share.rg));
     vec2 dark = (1.0 - share.rg - share.ba) * strength + share.ba * contact_strength;
     float away = length(max(abs(p.xz - floor_centre.xz) - footprint, 0.0)) / product_size;
     float fade = 1.0 - smoothstep(0.0, shadow_reach, away);

@@ -113,7 +113,7 @@ void add_sample(ivec2 at, inout Sums sums) {
     float baked = face_occlusion.w;
     float closed = ao * baked;
     // What is close enough to shadow crisply lies in the same dark gap and sends nothing.
-    vec3 walls = from_walls(closed, surroundings(at, p, sample_face(at))) * (1.0 - open.w);
+    vec3 walls = from_walls(closed, surroundings(at, p, sample_face(at))) * (1.0 - open.w) * (1.0 - open.w);
     vec3 diffuse_light = 4.0 * (key * visibility + rest * open.y * mix(1.0, baked, 0.7)) + bounce * baked
                        + walls * (1.0 - closed);
 

@@ -22,7 +22,7 @@ layout(location = 3) out vec4 o_behind;    // shares of what lies behind the sur
 
 const float RANK[16] = float[16](0., 8., 2., 10., 12., 4., 14., 6., 3., 11., 1., 9., 15., 7., 13., 5.);
 const mat2 GOLDEN = mat2(-0.7373688, 0.6754903, -0.6754903, -0.7373688);   // a turn of 137.5°
-const float CRISP = 2.0;           // pixels: a shadow whose edge is no wider is kept from the filter
+const float CRISP = 3.0;           // pixels: a shadow whose edge is no wider is kept from the filter
 // Of the distance: what is nearer to a tilted ray's start is the surface itself, or has a crisp shadow.
 const float NEARER = 0.25, NEARER_SHADED = 0.4, NEARER_LIT = 0.8;
 

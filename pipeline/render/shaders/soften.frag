@@ -5,7 +5,7 @@ uniform sampler2D shares;
 uniform sampler2D place;
 uniform sampler2D face;
 uniform ivec2 axis;
-const float CRISP_STEP = 0.08;     // of all light
+const float CRISP_STEP = 0.16;     // of all light
 uniform float tolerance;           // metres off the surface's plane
 layout(location = 0) out vec4 o_shares;
 
