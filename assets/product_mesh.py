@@ -19,8 +19,7 @@ spec = sku_spec("product_mesh", deps=[], group="ingest", kinds={"python", "numpy
 
 def inputs(sku: Sku) -> dict[str, Any]:
     product, manifest = sku.product, sku.product.manifest
-    with product.local_folder() as folder:
-        others = geometry_files(folder, product.mesh_file, product.files)
+    others = geometry_files(product.folder, product.mesh_file, product.files)
     return {
         "mesh": {name: product.sha256(name) for name in (product.mesh_file, *others) if name in product.files},
         "texture_names": list(product.texture_files),
@@ -65,4 +64,9 @@ def describe(sku: Sku, artifact: Artifact) -> Metadata:
     }
 
 
-stage = Stage(spec, VERSION, inputs, produce, describe)
+def complete(sku: Sku, artifact: Artifact) -> bool:
+    """Embedded textures lie beside the artefact, kept by content."""
+    return all(sku.store.has_texture(ref["path"]) for ref in artifact.metadata["textures"] if ref["source"] == "store")
+
+
+stage = Stage(spec, VERSION, inputs, produce, complete, describe)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pipeline.catalogue import Catalogue
-from pipeline.store import ArtifactStore
+from pipeline.errors import StoreError
+from pipeline.store import Artifact, ArtifactStore
 from pipeline.workpiece import Workpiece
 from resources import RefinerResource, RendererResource, SentinelResource
 
@@ -31,3 +32,12 @@ class Sku(Workpiece):
     """A workpiece that knows its bench."""
 
     bench: Bench = field(kw_only=True)
+
+    def check_current(self, artifact: Artifact) -> None:
+        """Passes rendered again must be those the artefact names, not those of a folder that has changed since."""
+        from assets import control_passes
+
+        stage = control_passes.stage
+        if stage.version_of(stage.inputs(self)) != artifact.data_version:
+            raise StoreError("upstream_stale", f"{self.name}: its control passes were not kept and their inputs have "
+                             "changed since.", f"Materialize control_passes for {self.name} first.")

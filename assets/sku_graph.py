@@ -32,16 +32,15 @@ from pydantic import Field
 
 from assets import control_passes, delivered_images, product_mesh, product_regions, refined_images, sentinel_scores
 from assets.partitions import SKUS
+from assets.process import RUN_KEY_TAG, process_tags
 from assets.sku import Bench, Sku
 from assets.stage import Stage
 from pipeline.errors import PackshotError
-from pipeline.store import Artifact, data_version
+from pipeline.store import Artifact
 from resources import CatalogueResource, RefinerResource, RendererResource, SentinelResource, StoreResource
 
 STAGES: tuple[Stage, ...] = (product_mesh.stage, product_regions.stage, control_passes.stage, refined_images.stage,
                              sentinel_scores.stage, delivered_images.stage)
-ALL = frozenset(stage.name for stage in STAGES)
-
 # A single range run holds this many SKUs; the next ones get a run of their own.
 SKUS_PER_RUN = 500
 
@@ -59,9 +58,10 @@ def make(stage: Stage, sku: Sku) -> Made:
     """Bring one asset of one SKU up to date; a version whose exact inputs are unchanged is kept."""
     started = time.perf_counter()
     inputs = stage.inputs(sku)
-    version = data_version({**inputs, "version": stage.version})
+    version = stage.version_of(inputs)
     current = sku.store.current(stage.name, sku.name)
-    if current is not None and current.data_version == version:
+    if (current is not None and current.data_version == version and sku.store.intact(current)
+            and stage.complete(sku, current)):
         return Made(current, True, time.perf_counter() - started)
     with sku.store.writing(stage.name, sku.name, version, inputs) as pending:
         stage.produce(sku, pending.writer)
@@ -77,18 +77,21 @@ def work_through(context: OpExecutionContext | AssetExecutionContext, bench: Ben
     """Make the selected assets of every SKU, in order; returns the SKUs that failed, each with its error."""
     failed: dict[str, PackshotError] = {}
     started = time.perf_counter()
+    run_key = context.run.tags.get(RUN_KEY_TAG, "")
+    context.instance.add_run_tags(context.run.run_id, process_tags())
     for number, name in enumerate(skus, 1):
         stage_name = STAGES[0].name
         begun = time.perf_counter()
         try:
             sku = bench.sku(name)
+            stale_error = bench.store.error(name)
             made: dict[str, Made] = {}
             for stage in STAGES:
                 if stage.name in selected:
                     stage_name = stage.name
                     made[stage.name] = make(stage, sku)
                     _log_events(context, stage, sku, made[stage.name])
-            if set(selected) >= ALL:
+            if not stale_error or stale_error["asset"] in made or STAGES[-1].name in made:
                 bench.store.clear_error(name)
             _drop_passes(sku, made)
             kept = sum(m.kept for m in made.values())
@@ -103,6 +106,7 @@ def work_through(context: OpExecutionContext | AssetExecutionContext, bench: Ben
             result = f"failed: {failed[name]}"
         if name in failed:
             bench.store.record_error(name, stage_name, failed[name])
+        bench.store.record_outcome(name, run_key, failed=name in failed)
         remaining = (time.perf_counter() - started) / number * (len(skus) - number)
         context.log.log(logging.ERROR if name in failed else logging.INFO,
                         f"[{number}/{len(skus)}] {name}: {result} in {time.perf_counter() - begun:.1f} s"

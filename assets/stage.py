@@ -10,7 +10,7 @@ from dagster import AssetSpec, MetadataValue
 
 from assets.partitions import SKUS
 from assets.sku import Sku
-from pipeline.store import Artifact, ArtifactWriter
+from pipeline.store import Artifact, ArtifactWriter, data_version
 
 Metadata = Mapping[str, MetadataValue]
 
@@ -28,6 +28,10 @@ def no_metadata(_: Sku, __: Artifact) -> Metadata:
     return {}
 
 
+def always(_: Sku, __: Artifact) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Stage:
     """One SKU asset."""
@@ -36,7 +40,12 @@ class Stage:
     version: int                                        # bumped by hand when the output changes
     inputs: Callable[[Sku], dict[str, Any]]             # exact and JSON-able; hashed into the data version
     produce: Callable[[Sku, ArtifactWriter], None]      # writes files and small metadata
+    complete: Callable[[Sku, Artifact], bool] = field(default=always)  # what an artefact needs beyond its own files
     describe: Callable[[Sku, Artifact], Metadata] = field(default=no_metadata)  # what an engineer sees in the UI
+
+    def version_of(self, inputs: Mapping[str, Any]) -> str:
+        """The data version that exactly these inputs give."""
+        return data_version({**inputs, "version": self.version})
 
     @property
     def name(self) -> str:

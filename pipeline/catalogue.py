@@ -130,7 +130,7 @@ class Region:
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class MaterialOverride(_Strict):
@@ -273,7 +273,11 @@ class Product:
     def sha256(self, file: str) -> str:
         """Content hash of one file of the folder, read once per Product."""
         if file not in self._hashes:
-            self._hashes[file] = hashlib.sha256((self.folder / file).read_bytes()).hexdigest()
+            try:
+                self._hashes[file] = hashlib.sha256((self.folder / file).read_bytes()).hexdigest()
+            except OSError as error:
+                raise CatalogueError("file_unreadable", f"{self.sku}: {file} cannot be read: {error.strerror}.",
+                                     "Check its permissions, or copy it again.") from error
         return self._hashes[file]
 
     @contextmanager
@@ -300,7 +304,7 @@ class Catalogue:
     def at(cls, location: str | os.PathLike[str] | UPath) -> Self:
         """Open a catalogue; raises CatalogueError where there is none."""
         root = UPath(location)
-        if not root.exists():
+        if not root.is_dir():
             raise CatalogueError("catalogue_missing", f"There is no catalogue at {location}.",
                                  "Set PACKSHOT_CATALOGUE to a folder or s3:// prefix with one folder per SKU.")
         return cls(root)
@@ -312,7 +316,9 @@ class Catalogue:
 
     def folders(self) -> list[str]:
         """Names of all SKU folders, legal or not, sorted."""
-        return sorted(p.name for p in self.root.iterdir() if not p.name.startswith(".") and p.is_dir())
+        entries = self.root.fs.ls(self.root.path, detail=True)  # one listing, whatever the storage
+        names = (entry["name"].rstrip("/").rpartition("/")[2] for entry in entries if entry["type"] == "directory")
+        return sorted(name for name in names if not name.startswith("."))
 
     def skus(self) -> list[str]:
         """Legal SKU names, sorted."""
@@ -327,10 +333,12 @@ class Catalogue:
         if not SKU_PATTERN.fullmatch(sku):
             raise _illegal_name(sku)
         folder = self.root / sku
-        files = tuple(_files_below(folder))
+        files = tuple(sorted(listing(folder)))
         if not files:
             raise CatalogueError("sku_empty", f"{sku}: the folder is empty or does not exist.",
                                  "Put a mesh file (.fbx, .glb, .gltf, .obj or .stl) and its textures there.")
+        if "product.yml" in files:
+            raise CatalogueError("manifest_invalid", f"{sku}: product.yml is not read.", f"Rename it to {MANIFEST}.")
         manifest = _parse(Manifest, folder / MANIFEST) if MANIFEST in files else Manifest()
         return Product(sku, folder, _choose_mesh(sku, files, manifest), files, manifest)
 
@@ -344,13 +352,28 @@ def _illegal_name(name: str) -> CatalogueError:
                           "Use letters, digits, - and _, at most 100, beginning with a letter or digit.")
 
 
-def _files_below(folder: UPath) -> list[str]:
-    if not folder.exists():
-        return []
-    prefix = folder.path.rstrip("/") + "/"
-    found = (p for p in folder.rglob("*") if p.is_file())
-    names = (p.path.removeprefix(prefix) for p in found)
-    return sorted(name for name in names if not any(part.startswith(".") for part in name.split("/")))
+def listing(folder: UPath) -> dict[str, str]:
+    """Every file below a SKU folder by relative posix path, with a signature that moves when its content may have.
+
+    Size and ETag on object stores; size, modification and change time on a disk. Hidden files and links
+    that lead out of the folder are left out: nothing outside a SKU's folder is part of it.
+    """
+    try:
+        found = folder.fs.find(folder.path, detail=True)
+    except FileNotFoundError:
+        return {}
+    base = folder.path.rstrip("/") + "/"
+    inside = Path(folder.path).resolve() if is_local(folder) else None
+    files = {}
+    for path, info in found.items():
+        name = path.removeprefix(base)
+        if name == path or not name or any(part.startswith(".") for part in name.split("/")):
+            continue
+        if inside is not None and not Path(os.path.realpath(path)).is_relative_to(inside):
+            continue
+        moved = info.get("ETag") or f"{info.get('mtime')}:{info.get('created')}"
+        files[name] = f"{info['size']}:{moved}"
+    return files
 
 
 def _choose_mesh(sku: str, files: tuple[str, ...], manifest: Manifest) -> str:

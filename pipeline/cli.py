@@ -283,7 +283,8 @@ def _explained(entry: dict[str, Any]) -> str:
 
 @app.command()
 def verify(store: StorePath = DEFAULT_STORE,
-           prune: Annotated[bool, typer.Option("--prune", help="Delete versions that nothing points to and nobody wrote to for an hour.")] = False,
+           prune: Annotated[bool, typer.Option("--prune", help="Delete versions that nothing points to and that "
+                                                               "nobody wrote to for an hour.")] = False,
            as_json: Json = False) -> None:
     """Check every stored file against its manifest. Exit status 1 where something is missing or damaged."""
     from pipeline.store import ArtifactStore

@@ -41,10 +41,19 @@ def shots_for(product: Product, settings: Settings, regions: tuple[Region, ...])
     """
     entries = product.manifest.shots or settings.shots or tuple(BUILT_IN)
     shots = (_shot(entry, product, settings) for entry in entries)
+    names = [entry if isinstance(entry, str) else entry.name for entry in entries]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise CatalogueError("shot_duplicate", f"{product.sku}: the shot {twice!r} is listed twice.",
+                             "Give one of them another name.")
     marks = [region for region in regions if region.kind in ("label", "logo")]
     framed = max(marks, key=_uv_area).name if marks else None
-    return tuple(replace(shot, framed_region=framed) if shot.name == "detail" else shot
-                 for shot in shots if shot.name != "detail" or framed)
+    taken = tuple(replace(shot, framed_region=framed) if shot.name == "detail" else shot
+                  for shot in shots if shot.name != "detail" or framed)
+    if not taken:
+        raise CatalogueError("no_shots", f"{product.sku}: there is no shot to take.",
+                             "`detail` needs a label or logo in product.yaml; list another shot, such as square.")
+    return taken
 
 
 def prompt_for(product: Product, shot: Shot, settings: Settings) -> str:

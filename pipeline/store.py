@@ -253,6 +253,23 @@ class ArtifactStore:
         return {p.name.removesuffix(".json"): json.loads(p.read_text()) for p in sorted(folder.iterdir(), key=str)
                 if p.name.endswith(".json")}
 
+    def error(self, sku: str) -> dict[str, Any] | None:
+        """The last error of one SKU, if it has one."""
+        data = self.read_bytes(f"errors/{sku}.json")
+        return None if data is None else json.loads(data)
+
+    def record_outcome(self, sku: str, run_key: str, *, failed: bool) -> None:
+        """Say that a request for this SKU was carried out to its end, whatever came of it."""
+        self.write_bytes(f"state/outcomes/{sku}.json", json.dumps({"run_key": run_key, "failed": failed}).encode())
+
+    def outcome(self, sku: str) -> str | None:
+        """Run key of the last request that was carried out for this SKU."""
+        data = self.read_bytes(f"state/outcomes/{sku}.json")
+        try:
+            return None if data is None else str(json.loads(data)["run_key"])
+        except (json.JSONDecodeError, KeyError, TypeError):
+            return None  # torn or foreign: then the request counts as lost and is made again
+
     def skus(self, asset: str) -> list[str]:
         """SKUs with a folder of this asset, sorted."""
         folder = self.root / asset

@@ -79,8 +79,12 @@ class Workpiece:
             if f"{name}.exr" in artifact.files:
                 self._passes[name] = load_passes(artifact.path(f"{name}.exr"))
             else:
+                self.check_current(artifact)
                 self.render(self.shot(name))
         return self._passes[name]
+
+    def check_current(self, artifact: Artifact) -> None:
+        """Called before passes that were not kept are rendered again: the asset layer knows their exact inputs."""
 
     def image(self, shot: str) -> NDArray[np.uint8]:
         """The refined image (H, W, 3) of one shot."""
@@ -96,6 +100,8 @@ class Workpiece:
     def _read_texture(self, ref: TextureRef) -> bytes:
         if ref.source == "store":
             return self.store.texture(ref.path)
+        if ref.path not in self.product.files:  # the folder's own files and no others, whatever a mesh names
+            raise FileNotFoundError(ref.path)
         return (self.product.folder / ref.path).read_bytes()
 
 

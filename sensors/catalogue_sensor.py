@@ -27,7 +27,7 @@ def catalogue_changes(context: SensorEvaluationContext, catalogue: CatalogueReso
         context.log.warning(f"{name}: {message}")
     batches = plan.batches(batch_size(len(plan.requests)))
     keys = assign_batches(plan, batches)
-    # Saved before the requests leave: a tick that dies here asks again under the same run keys.
+    # Saved before the requests leave: what a tick that dies here has asked for is found lost by the next.
     save_states(opened, plan.states)
     if not plan.requests and not plan.new_skus:
         return SkipReason(f"{plan.unchanged} SKUs, none changed.")

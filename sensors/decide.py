@@ -2,20 +2,24 @@
 
 Decided by content. A SKU's fingerprint covers every file of its folder, the catalogue's settings, and
 what images depend on beyond the folder (stage versions, refiner). It runs when the fingerprint differs
-from the last *requested* one and that request is not still under way; a request whose run was lost or
-cancelled is made again; a deterministic failure waits for a changed input, or for the night.
+from the last *requested* one and that request is not still under way. A request that no run has carried
+out to its end (the store's outcome of a SKU names the request it answers) was lost, and is made again;
+one that loses its run three times waits like a failure. A failure of the input waits for a changed input
+or for the night; one of the machine is tried again by `make run` as well.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
+
+from upath import UPath
 
 from assets.sku_graph import STAGES
-from pipeline.catalogue import SETTINGS, Catalogue
+from pipeline.catalogue import SETTINGS, Catalogue, listing
 from pipeline.refine.types import RefinerIdentity
 from pipeline.store import ArtifactStore
 
@@ -23,6 +27,13 @@ STATE = "state/refresh.json"
 STATE_SCHEMA = 1
 
 Reason = Literal["new", "changed", "lost", "failed"]
+Retry = Literal["nothing", "machine", "everything"]  # which failures are tried again without a changed input
+
+# A SKU that takes its process down three times is no accident.
+MAX_LOST = 3
+
+# Errors that only another input can change.
+INPUT_ERRORS = ("CatalogueError", "IngestError", "TextureError")
 RunState = Literal["absent", "in_flight", "succeeded", "failed", "cancelled"]
 
 
@@ -35,6 +46,7 @@ class SkuState:
     run_key: str = ""                          # of the batch that the last request belongs to
     files: tuple[tuple[str, str, str], ...] = ()  # name, cheap signature, sha256: hashed only when the signature moves
     missing: bool = False                      # the folder is gone; history is kept
+    lost: int = 0                              # how often the run of this fingerprint was lost
 
 
 @dataclass(frozen=True)
@@ -62,25 +74,26 @@ class Plan:
 
 
 def decide(catalogue: Catalogue, store: ArtifactStore, refiner: RefinerIdentity, run_state: Callable[[str], RunState],
-           *, night: bool = False) -> Plan:
+           *, retry: Retry = "nothing") -> Plan:
     """Look at the whole catalogue once. ``run_state`` tells what became of a run key's run.
 
-    At night failed SKUs are tried again and come first.
+    Failed SKUs that are tried again come first.
     """
     states = load_states(store)
     code = _code_fingerprint(catalogue, refiner)
     errors = store.errors()
     plan = Plan(states=dict(states))
     run_states: dict[str, RunState] = {}
-    for sku in catalogue.skus():
+    present = catalogue.skus()
+    for sku in present:
         known = states.get(sku)
         state = known or SkuState()
         files = _files(catalogue, sku, state)
         fingerprint = hashlib.sha256(json.dumps([code, [(name, sha) for name, _, sha in files]]).encode()).hexdigest()
         if state.run_key and state.run_key not in run_states:
             run_states[state.run_key] = run_state(state.run_key)
-        reason = _reason(state, fingerprint, run_states.get(state.run_key, "absent"), failed=sku in errors, night=night,
-                         done=store.current(STAGES[-1].name, sku) is not None)
+        in_flight = run_states.get(state.run_key) == "in_flight"
+        reason = None if in_flight else _reason(state, fingerprint, store.outcome(sku), errors.get(sku), retry)
         if known is None or known.missing:
             plan.new_skus.append(sku)
         if reason is None:
@@ -88,9 +101,10 @@ def decide(catalogue: Catalogue, store: ArtifactStore, refiner: RefinerIdentity,
             plan.states[sku] = replace(state, files=files, missing=False)
         else:
             plan.requests.append(Request(sku, reason))
-            plan.states[sku] = SkuState(fingerprint, state.sequence + 1, "", files)
-    present = set(catalogue.skus())
-    plan.removed_skus = [sku for sku, state in states.items() if sku not in present and not state.missing]
+            lost = state.lost + 1 if reason == "lost" else 0
+            plan.states[sku] = SkuState(fingerprint, state.sequence + 1, "", files, lost=lost)
+    gone = set(states) - set(present)
+    plan.removed_skus = sorted(sku for sku in gone if not states[sku].missing)
     for sku in plan.removed_skus:
         plan.states[sku] = replace(states[sku], missing=True)
     plan.illegal = {name: str(error) for name, error in catalogue.illegal().items()}
@@ -98,18 +112,18 @@ def decide(catalogue: Catalogue, store: ArtifactStore, refiner: RefinerIdentity,
     return plan
 
 
-def _reason(state: SkuState, fingerprint: str, run: RunState, *, failed: bool, night: bool,
-            done: bool) -> Reason | None:
-    if run == "in_flight":
-        return None
+def _reason(state: SkuState, fingerprint: str, carried_out: str | None, error: Mapping[str, Any] | None,
+            retry: Retry) -> Reason | None:
+    """Why a SKU has to run now, for one whose last request is not under way."""
     if not state.fingerprint:
         return "new"
     if state.fingerprint != fingerprint:
         return "changed"
-    if failed:
-        return "failed" if night else None
-    # A run that ended without an artefact or an error was killed before it reached this SKU.
-    return None if done else "lost"
+    if carried_out != state.run_key:
+        return "lost" if state.lost < MAX_LOST or retry == "everything" else None
+    if error is None or retry == "nothing":
+        return None
+    return "failed" if retry == "everything" or error.get("kind") not in INPUT_ERRORS else None
 
 
 def assign_batches(plan: Plan, batches: Sequence[Sequence[str]]) -> list[str]:
@@ -148,19 +162,15 @@ def _code_fingerprint(catalogue: Catalogue, refiner: RefinerIdentity) -> list[ob
 
 
 def _files(catalogue: Catalogue, sku: str, state: SkuState) -> tuple[tuple[str, str, str], ...]:
-    """Every file of the folder with its content hash; read only where size, time or ETag moved."""
+    """Every file of the folder with its content hash; read only where its signature moved."""
+    folder = catalogue.root / sku
     known = {name: (signature, sha) for name, signature, sha in state.files}
     return tuple((name, signature, known[name][1] if known.get(name, ("", ""))[0] == signature
-                  else hashlib.sha256((catalogue.root / sku / name).read_bytes()).hexdigest())
-                 for name, signature in _signatures(catalogue, sku))
+                  else _sha256(folder / name)) for name, signature in sorted(listing(folder).items()))
 
 
-def _signatures(catalogue: Catalogue, sku: str) -> Iterable[tuple[str, str]]:
-    folder = catalogue.root / sku
-    prefix = folder.path.rstrip("/") + "/"
-    for path in sorted((p for p in folder.rglob("*") if p.is_file()), key=str):
-        name = path.path.removeprefix(prefix)
-        if not any(part.startswith(".") for part in name.split("/")):
-            stat = path.stat()
-            moved = getattr(stat, "st_mtime_ns", None) or stat.st_mtime
-            yield name, f"{stat.st_size}:{moved}"
+def _sha256(path: UPath) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        return f"unreadable: {error.strerror}"  # the SKU runs, and says so itself

@@ -14,7 +14,7 @@ def nightly_refresh(context: ScheduleEvaluationContext, catalogue: CatalogueReso
                     refiner: RefinerResource) -> list[RunRequest] | SkipReason:
     opened = store.open()
     plan = decide(catalogue.open(), opened, refiner.identity(), lambda key: run_state(context.instance, key),
-                  night=True)
+                  retry="everything")
     batches = plan.batches(batch_size(len(plan.requests)))
     keys = assign_batches(plan, batches)
     add_keys(plan, context.instance)

@@ -13,6 +13,7 @@ from dagster import (
 )
 
 from assets.catalogue_report import catalogue_report
+from assets.process import ended
 from assets.score_table import score_table
 from assets.sku_graph import refresh_batch, sku_graph
 
@@ -32,7 +33,8 @@ def _request(context: RunStatusSensorContext) -> RunRequest | SkipReason:
     if run.asset_selection and not run.asset_selection & sku_graph.keys:
         return SkipReason("No SKU asset in this run.")
     for job in IMAGING_JOBS:
-        if context.instance.get_runs(RunsFilter(job_name=job, statuses=BUSY), limit=1):
+        busy = context.instance.get_runs(RunsFilter(job_name=job, statuses=BUSY))
+        if not all(ended(context.instance, other) for other in busy):
             return SkipReason("Another imaging run is under way; it will publish.")
     return RunRequest(run_key=f"publish:{run.run_id}")
 

@@ -10,9 +10,11 @@ import sys
 import time
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
 from dagster import DagsterInstance, Definitions, InitLoggerContext, in_process_executor, logger
 
 from assets.catalogue_report import catalogue_report
+from assets.process import RUN_KEY_TAG
 from assets.score_table import score_table
 from assets.sku_graph import refresh_batch
 from pipeline.errors import PackshotError
@@ -20,8 +22,9 @@ from resources import configured
 from sensors.decide import Plan, assign_batches, decide, save_states
 from sensors.home import dagster_home
 from sensors.publish import publish
-from sensors.runs import BATCH_TAG, RUN_KEY_TAG, add_keys, batch_config, run_state
+from sensors.runs import BATCH_TAG, add_keys, batch_config, run_state
 
+PUBLISH_PENDING = "state/publish_pending"
 LOGGING: dict[str, object] = {"loggers": {"progress": {}}}
 
 
@@ -39,7 +42,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         outcome = refresh(home, night=options.night, quiet=options.json)
     except PackshotError as error:
-        print(json.dumps({"error": error.as_dict()}) if options.json else f"error: {error}", file=sys.stderr)
+        print(json.dumps({"error": error.as_dict()}) if options.json else f"error: {error}",
+              file=sys.stdout if options.json else sys.stderr)
+        return 2
+    except (BotoCoreError, ClientError) as error:
+        told = {"code": "storage", "message": str(error), "hint": "Check credentials, region and AWS_ENDPOINT_URL."}
+        print(json.dumps({"error": told}) if options.json else f"error: {told['message']} Hint: {told['hint']}",
+              file=sys.stdout if options.json else sys.stderr)
         return 2
     if options.json:
         print(json.dumps(outcome, indent=1))
@@ -56,7 +65,8 @@ def refresh(home: Path, *, night: bool, quiet: bool) -> dict[str, object]:
     say = _silent if quiet else print
     store, catalogue = resources.store.open(), resources.catalogue.open()
     with DagsterInstance.from_config(str(home)) as instance:
-        plan = decide(catalogue, store, resources.refiner.identity(), lambda key: run_state(instance, key), night=night)
+        plan = decide(catalogue, store, resources.refiner.identity(), lambda key: run_state(instance, key),
+                      retry="everything" if night else "machine")
         say(_summary(plan))
         for name, message in plan.illegal.items():
             say(f"  {name}: {message}")
@@ -64,17 +74,25 @@ def refresh(home: Path, *, night: bool, quiet: bool) -> dict[str, object]:
         batches = plan.batches(max(1, len(plan.requests)))
         keys = assign_batches(plan, batches)
         save_states(store, plan.states)
+        if batches:
+            store.write_bytes(PUBLISH_PENDING, b"")  # so that an interrupted run is published by the next
         for key, batch in zip(keys, batches, strict=True):
             jobs.resolve_job_def("refresh_batch").execute_in_process(
                 run_config={**batch_config(batch), **LOGGING}, instance=instance, raise_on_error=False,
                 tags={RUN_KEY_TAG: key, BATCH_TAG: str(len(batch))})
-        published = bool(batches) or store.read_bytes("report/index.html") is None or bool(plan.removed_skus)
+        published = (store.read_bytes(PUBLISH_PENDING) is not None or bool(plan.removed_skus)
+                     or store.read_bytes("report/index.html") is None)
         if published:
             result = jobs.resolve_job_def("publish").execute_in_process(run_config=LOGGING, instance=instance,
                                                                         raise_on_error=False)
             if not result.success:
                 raise PackshotError("publish_failed", "Score tables or report could not be written.",
                                     "See the publish run in the Dagster UI (make ui).")
+            (store.root / PUBLISH_PENDING).unlink(missing_ok=True)
+    unfinished = [sku for key, batch in zip(keys, batches, strict=True) for sku in batch if store.outcome(sku) != key]
+    if unfinished:
+        raise PackshotError("run_interrupted", f"{len(unfinished)} SKUs were not reached: "
+                            f"{', '.join(unfinished[:5])}.", "Run again; what is done is kept.")
     errors = {sku: error for sku, error in store.errors().items() if sku in plan.states}
     report = store.root / "report" / "index.html"
     failed = {sku: error for sku, error in errors.items() if not plan.states[sku].missing}

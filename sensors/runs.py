@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dagster import DagsterInstance, DagsterRunStatus, RunRequest, RunsFilter
 
 from assets.partitions import SKUS
+from assets.process import RUN_KEY_TAG, ended
 from sensors.decide import Plan, RunState
 
-RUN_KEY_TAG = "dagster/run_key"
 BATCH_TAG = "packshot/batch"
 
 # At most so many processes for one look at the catalogue, however many SKUs changed.
 MAX_RUNS = 4
-MIN_SKUS_PER_RUN = 50
+MIN_SKUS_PER_RUN = 200
 
 # SQLite takes about this many partition keys in one call.
 KEYS_PER_CALL = 25_000
@@ -30,11 +30,11 @@ def run_state(instance: DagsterInstance, run_key: str) -> RunState:
     runs = instance.get_runs(RunsFilter(tags={RUN_KEY_TAG: run_key}), limit=1)
     if not runs:
         return "absent"
-    if not runs[0].is_finished:
+    if not ended(instance, runs[0]):
         return "in_flight"
-    ended: dict[DagsterRunStatus, RunState] = {DagsterRunStatus.SUCCESS: "succeeded",
-                                               DagsterRunStatus.CANCELED: "cancelled"}
-    return ended.get(runs[0].status, "failed")
+    states: dict[DagsterRunStatus, RunState] = {DagsterRunStatus.SUCCESS: "succeeded",
+                                                DagsterRunStatus.CANCELED: "cancelled"}
+    return states.get(runs[0].status, "failed")
 
 
 def batch_config(skus: Sequence[str]) -> dict[str, object]:

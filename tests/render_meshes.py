@@ -116,7 +116,9 @@ def well(material: Material) -> Mesh:
     """The inside of a box of 1 × 1 × 1 without its lid."""
     walls = [((0.0, 1.0, 0.0), (1.0, 0.0, 0.0))]
     walls += [((x, 0.0, z), (0.0, 1.0, 0.0)) for x, z in ((1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0))]
-    positions, normals, triangles = [], [], []
+    positions: list[np.ndarray] = []
+    normals: list[np.ndarray] = []
+    triangles: list[tuple[int, int, int]] = []
     for inwards, up in walls:
         normal, along = np.array(inwards), np.array(up)
         across = np.cross(along, normal)

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 from upath.implementations.local import PosixUPath
 
-from assets.sku_graph import STAGES
 from pipeline.catalogue import Catalogue
-from pipeline.errors import PackshotError
+from pipeline.errors import IngestError, PackshotError, RenderError
 from pipeline.refine.types import RefinerIdentity
 from pipeline.store import ArtifactStore
-from sensors.decide import Plan, RunState, assign_batches, decide, save_states
+from sensors.decide import MAX_LOST, Plan, Retry, RunState, assign_batches, decide, load_states, save_states
 from sensors.runs import MAX_RUNS, batch_size
 
 NONE = RefinerIdentity("none", 1)
@@ -28,27 +27,29 @@ class House:
         self.store = ArtifactStore(root / "store")
         self.runs: dict[str, RunState] = {}
         self.refiner = NONE
+        self.error: PackshotError = IngestError("mesh_empty", "No triangles.")
 
     def put(self, sku: str, text: str = "mesh", file: str = "m.obj") -> None:
         (self.folder / sku).mkdir(exist_ok=True)
         (self.folder / sku / file).write_text(text)
 
-    def look(self, *, night: bool = False) -> Plan:
+    def look(self, *, retry: Retry = "nothing") -> Plan:
         """One tick: decide, give run keys, save. The runs asked for are then in flight."""
         plan = decide(Catalogue.at(self.folder), self.store, self.refiner, lambda key: self.runs.get(key, "absent"),
-                      night=night)
+                      retry=retry)
         for key in assign_batches(plan, plan.batches(100)):
             self.runs[key] = "in_flight"
         save_states(self.store, plan.states)
         return plan
 
     def end(self, *, bad: tuple[str, ...] = (), done: tuple[str, ...] = (), state: RunState = "succeeded") -> None:
+        states = load_states(self.store)
         for sku in bad:
-            self.store.record_error(sku, "product_mesh", PackshotError("mesh_empty", "No triangles."))
+            self.store.record_error(sku, "product_mesh", self.error)
         for sku in done:
             self.store.clear_error(sku)
-            with self.store.writing(STAGES[-1].name, sku, "v", {}) as pending:
-                pending.writer.json("manifest.json", {})
+        for sku in (*bad, *done):
+            self.store.record_outcome(sku, states[sku].run_key, failed=sku in bad)
         self.runs = {key: state if now == "in_flight" else now for key, now in self.runs.items()}
 
 
@@ -119,13 +120,54 @@ def test_a_lost_run_is_asked_for_again(house: House, state: RunState) -> None:
     assert plan.states["a"].run_key != first
 
 
+@pytest.mark.parametrize("state", ["cancelled", "failed", "absent"])
+def test_a_lost_change_of_a_sku_that_was_delivered_before_is_asked_for_again(house: House, state: RunState) -> None:
+    house.put("a")
+    house.look()
+    house.end(done=("a",))
+    house.put("a", "changed")
+    assert asked(house.look()) == {"a": "changed"}
+    house.end(state=state)
+    assert asked(house.look()) == {"a": "lost"}
+
+
+def test_a_sku_that_kills_its_process_every_time_is_not_asked_for_for_ever(house: House) -> None:
+    house.put("a")
+    house.look()
+    for _ in range(MAX_LOST):
+        house.end(state="failed")
+        assert asked(house.look()) == {"a": "lost"}
+    house.end(state="failed")
+    assert asked(house.look()) == {}
+    assert asked(house.look(retry="everything")) == {"a": "lost"}
+    house.end(state="failed")
+    house.put("a", "repaired")
+    assert asked(house.look()) == {"a": "changed"}
+
+
+def test_a_failure_of_the_machine_is_tried_again_when_somebody_asks(house: House) -> None:
+    house.put("a")
+    house.look()
+    house.error = RenderError("gl_unavailable", "No driver.")
+    house.end(bad=("a",), state="failed")
+    assert asked(house.look()) == {}
+    assert asked(house.look(retry="machine")) == {"a": "failed"}
+
+
+def test_an_unreadable_file_is_its_skus_own_error(house: House) -> None:
+    house.put("a")
+    house.put("b")
+    (house.folder / "a" / "loop.png").symlink_to("loop.png")
+    assert set(asked(house.look())) == {"a", "b"}
+
+
 def test_a_deterministic_failure_waits_for_a_change_or_the_night(house: House) -> None:
     house.put("a")
     house.put("b")
     house.look()
     house.end(bad=("b",), done=("a",), state="failed")
     assert asked(house.look()) == {}
-    assert asked(house.look(night=True)) == {"b": "failed"}
+    assert asked(house.look(retry="everything")) == {"b": "failed"}
     house.end(bad=("b",), state="failed")
     house.put("b", "repaired")
     assert asked(house.look()) == {"b": "changed"}
@@ -137,7 +179,7 @@ def test_at_night_failures_come_first(house: House) -> None:
     house.look()
     house.end(bad=("z",), done=("a", "b"), state="failed")
     house.put("a", "changed")
-    assert [request.sku for request in house.look(night=True).requests] == ["z", "a"]
+    assert [request.sku for request in house.look(retry="everything").requests] == ["z", "a"]
 
 
 def test_another_refiner_and_new_settings_run_everything(house: House) -> None:

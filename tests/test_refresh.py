@@ -65,7 +65,7 @@ def test_the_whole_chain_on_s3(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 def test_no_catalogue_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--catalogue", str(tmp_path / "none"), "--store", str(tmp_path / "store"), "--json"]) == 2
-    assert json.loads(capsys.readouterr().err)["error"]["code"] == "catalogue_missing"
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "catalogue_missing"
 
 
 def test_two_stores_never_share_dagsters_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

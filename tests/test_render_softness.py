@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from pipeline.mesh.types import Material, TextureRef
+from pipeline.mesh.types import Material, Slot, TextureRef
 from pipeline.render import Renderer
 from pipeline.render.types import ControlPasses
 from tests.render_meshes import GREY, box, plates, png, quad, shot, sphere, straight_shot, textures_of, well
@@ -29,8 +29,9 @@ def lower_plate(passes: ControlPasses, gap: float) -> np.ndarray:
     """(H, W) pixels of the lower plate, two pixels clear of every edge."""
     inside = (passes.depth > np.nanmin(passes.depth) + 0.5 * gap) & (passes.alpha == 1.0)
     padded = np.pad(inside, 2)
-    return np.min([padded[2 + y:padded.shape[0] - 2 + y, 2 + x:padded.shape[1] - 2 + x]
-                   for y in (-2, 0, 2) for x in (-2, 0, 2)], axis=0).astype(bool)
+    shrunk: np.ndarray = np.min([padded[2 + y:padded.shape[0] - 2 + y, 2 + x:padded.shape[1] - 2 + x]
+                   for y in (-2, 0, 2) for x in (-2, 0, 2)], axis=0)
+    return shrunk.astype(bool)
 
 
 def largest_step(values: np.ndarray, where: np.ndarray) -> float:
@@ -99,7 +100,7 @@ def test_the_shadow_on_white_is_light_and_ends_inside_the_picture(renderer: Rend
 
 def awkward(kind: str) -> ControlPasses:
     """A sphere whose normals, tangents, uv or triangles say nothing."""
-    relief = {"normal": TextureRef("catalogue", "n.png")}
+    relief: dict[Slot, TextureRef] = {"normal": TextureRef("catalogue", "n.png")}
     flat = np.full((8, 8, 3), 128, np.uint8)                 # a normal of no length
     material = Material("velvet", sheen=1.0, clearcoat=1.0, roughness=0.05, textures=relief)
     mesh = sphere(material=material, rings=16)
