@@ -1,6 +1,6 @@
 # Every target sets up what it needs first. `make demo` and `make test` are all a new reader has to know.
-CATALOGUE ?= examples/catalogue
-STORE ?= store
+CATALOGUE ?= $(or $(PACKSHOT_CATALOGUE),examples/catalogue)
+STORE ?= $(or $(PACKSHOT_STORE),store)
 PORT ?= 3000
 BIN := .venv/bin
 
@@ -9,7 +9,7 @@ export PACKSHOT_STORE := $(STORE)
 # One BLAS or OpenMP pool per process: oversubscribed threads are several times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: setup demo test run ui lint lock examples clean
+.PHONY: setup demo test run ui lint lock examples clean bench-batches
 
 setup:
 	@./setup.sh
@@ -31,6 +31,9 @@ ui: setup  ## the Dagster UI on the same records as `make run`
 lint: setup  ## style and strict types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+bench-batches: setup  ## how scattered SKUs should share runs (docs/batches.md)
+	@$(BIN)/python -m benchmarks.scattered_batches 2>/dev/null
 
 lock: setup  ## after a change of pyproject.toml's dependencies
 	uv pip compile --universal --python-version 3.11 --no-header --no-annotate --generate-hashes \

@@ -41,6 +41,9 @@ if [ ! -x .venv/bin/python ]; then
     if [ -n "$uv" ]; then "$uv" venv -q --python "$(command -v "$python")" .venv; else "$python" -m venv .venv; fi
 fi
 if [ -z "$uv" ]; then
+    if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+        "$python" -m venv --clear .venv  # left by an interrupted set-up, or made by a uv that is gone
+    fi
     say "installing uv into .venv"
     .venv/bin/python -m pip install -q --disable-pip-version-check uv
     uv=.venv/bin/uv

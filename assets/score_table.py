@@ -22,6 +22,7 @@ def score_table(context: AssetExecutionContext, catalogue: CatalogueResource,
     return MaterializeResult(metadata={
         "rows": MetadataValue.int(current.num_rows),
         "skus": MetadataValue.int(result.skus),
+        "unreadable": MetadataValue.text(", ".join(result.unreadable) or "none"),
         "new_history_rows": MetadataValue.int(result.history_rows),
         "required_readings": MetadataValue.md("| verdict | readings |\n|---|---|\n" + "\n".join(lines)),
         "current": MetadataValue.path(str(opened.root / "score_table" / "current")),

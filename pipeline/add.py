@@ -117,7 +117,7 @@ def _gltf_references(mesh: Path) -> Iterator[str]:
         return
     if not isinstance(document, dict):
         return
-    for entry in [*document.get("buffers", []), *document.get("images", [])]:
+    for entry in [*(document.get("buffers") or []), *(document.get("images") or [])]:
         uri = entry.get("uri", "") if isinstance(entry, dict) else ""
         if isinstance(uri, str) and uri and not uri.startswith("data:"):
             yield unquote(uri).replace("\\", "/")

@@ -11,12 +11,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from upath import UPath
 
-from pipeline.errors import CatalogueError, PackshotError
+from pipeline.errors import CatalogueError, PackshotError, StoreError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
                   help="Product images from 3D models, every one scored for defects.")
@@ -27,23 +27,37 @@ CataloguePath = Annotated[str, typer.Option("--catalogue", envvar="PACKSHOT_CATA
 StorePath = Annotated[str, typer.Option("--store", envvar="PACKSHOT_STORE", help="Folder or s3:// prefix.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 
+# typer carries its own copy of click, and exports of its usage errors only this one.
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
 DEFAULT_CATALOGUE = "examples/catalogue"
 DEFAULT_STORE = "store"
 
 
 def main() -> None:
     """Entry point of the ``packshot`` command."""
-    as_json = "--json" in sys.argv
+    from botocore.exceptions import BotoCoreError, ClientError
+
     try:
-        app(standalone_mode=True)
+        sys.exit(app(standalone_mode="--json" not in sys.argv))
     except PackshotError as error:
-        if as_json:
-            print(json.dumps({"error": error.as_dict()}))
-        else:
-            print(f"error: {error.message} [{error.code}]", file=sys.stderr)
-            if error.hint:
-                print(f"hint:  {error.hint}", file=sys.stderr)
-        sys.exit(2)
+        _fail(error)
+    except UsageError as error:  # under --json; otherwise typer prints its own
+        _fail(CatalogueError("usage", str(error), "packshot --help lists commands and options."))
+    except (BotoCoreError, ClientError) as error:
+        _fail(StoreError("storage", str(error), "Check credentials, region and AWS_ENDPOINT_URL."))
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        _fail(StoreError("path", f"{error.filename}: {error.strerror}.", "Give a folder that can be written."))
+
+
+def _fail(error: PackshotError) -> NoReturn:
+    if "--json" in sys.argv:
+        print(json.dumps({"error": error.as_dict()}))
+    else:
+        print(f"error: {error.message} [{error.code}]", file=sys.stderr)
+        if error.hint:
+            print(f"hint:  {error.hint}", file=sys.stderr)
+    sys.exit(2)
 
 
 def _answer(result: Any, as_json: bool, text: Callable[[], str]) -> None:
@@ -106,7 +120,7 @@ def _report_text(report: dict[str, Any]) -> str:
 @app.command()
 def render(file: Path, out: OutFolder,
            shot: Annotated[list[str] | None, typer.Option("--shot", help="Built-in shot; may be repeated.")] = None,
-           scale: Annotated[float, typer.Option("--scale", help="Multiplies every shot's size.")] = 1.0,
+           scale: Annotated[float, typer.Option("--scale", min=0.06, max=4.0, help="Multiplies shot sizes.")] = 1.0,
            describe: Annotated[str, typer.Option("--describe", help="What it is, in words.")] = "",
            exr: Annotated[bool, typer.Option("--exr", help="Write every control pass as well.")] = False,
            as_json: Json = False) -> None:

@@ -11,6 +11,7 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from botocore.exceptions import BotoCoreError, ClientError
 from upath import UPath
 
 from pipeline.errors import PackshotError
@@ -107,11 +108,11 @@ def _probe(code: str) -> dict[str, Any] | str:
 def _location(name: str, location: str, *, must_exist: bool) -> Examined:
     try:
         path = UPath(location)
-        exists = path.exists()
+        exists = path.is_dir()
         if must_exist and not exists:
-            return Examined(name, "missing", f"{location} does not exist", f"Set PACKSHOT_{name.upper()}.")
+            return Examined(name, "missing", f"{location} is no folder", f"Set PACKSHOT_{name.upper()}.")
         writable = must_exist or "://" in location or os.access(_nearest_parent(location), os.W_OK)
-    except (OSError, ImportError) as error:
+    except (OSError, ImportError, BotoCoreError, ClientError) as error:
         return Examined(name, "missing", f"{location}: {error}", "Check credentials and AWS_ENDPOINT_URL.")
     if not writable:
         return Examined(name, "missing", f"{location} is not writable", "Set PACKSHOT_STORE to a folder you can write.")

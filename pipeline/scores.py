@@ -198,6 +198,7 @@ class CompactionResult:
     rows: int                              # rows in ``current`` now
     buckets_written: int                   # files of ``current`` that changed
     history_rows: int                      # rows appended to ``history``
+    unreadable: tuple[str, ...] = ()       # SKUs left out because their stored scores are damaged
 
 
 def compact(store: ArtifactStore, run_id: str = "manual", at: datetime | None = None,
@@ -212,8 +213,9 @@ def compact(store: ArtifactStore, run_id: str = "manual", at: datetime | None = 
         at: when, for history's date; now by default.
         skus: SKUs of the catalogue; others leave ``current`` and keep their history. All by default.
     """
+    unreadable: list[str] = []
     artifacts = [artifact for sku in store.skus(ASSET) if skus is None or sku in skus
-                 if (artifact := store.current(ASSET, sku)) is not None and SCORES_FILE in artifact.files]
+                 if (artifact := _current(store, sku, unreadable)) is not None and SCORES_FILE in artifact.files]
     by_bucket: dict[int, list[Artifact]] = {}
     for artifact in artifacts:
         by_bucket.setdefault(bucket_of(artifact.sku), []).append(artifact)
@@ -224,7 +226,7 @@ def compact(store: ArtifactStore, run_id: str = "manual", at: datetime | None = 
     for bucket, members in sorted(by_bucket.items()):
         name = _bucket_name(bucket)
         before = store.read_bytes(f"{CURRENT}/{name}") if name in old_names else None
-        table, changed = _bucket(members, None if before is None else scores_from_bytes(before, name))
+        table, changed = _bucket(members, None if before is None else scores_from_bytes(before, name), unreadable)
         fresh += changed
         rows += table.num_rows
         data = parquet_bytes(table)
@@ -235,7 +237,7 @@ def compact(store: ArtifactStore, run_id: str = "manual", at: datetime | None = 
         store.write_bytes(f"{CURRENT}/{name}", data)
     for name in old_names - {_bucket_name(bucket) for bucket in by_bucket}:
         (store.root / CURRENT / name).unlink()
-    return CompactionResult(len(artifacts), rows, len(files), history_rows)
+    return CompactionResult(len(artifacts), rows, len(files), history_rows, tuple(sorted(set(unreadable))))
 
 
 def read_current(store: ArtifactStore) -> pa.Table:
@@ -256,17 +258,30 @@ def bucket_of(sku: str) -> int:
     return hashlib.sha256(sku.encode()).digest()[0] % BUCKETS
 
 
-def _bucket(members: list[Artifact], before: pa.Table | None) -> tuple[pa.Table, list[pa.Table]]:
+def _current(store: ArtifactStore, sku: str, unreadable: list[str]) -> Artifact | None:
+    try:
+        return store.current(ASSET, sku)
+    except StoreError:
+        unreadable.append(sku)
+        return None
+
+
+def _bucket(members: list[Artifact], before: pa.Table | None, unreadable: list[str]
+            ) -> tuple[pa.Table, list[pa.Table]]:
     """One bucket's new table, and the tables of the SKUs that are new in it. Kept SKUs are not read again."""
     held: dict[tuple[str, str], pa.Table] = {}
     if before is not None:
         wanted = {(artifact.sku, artifact.data_version) for artifact in members}
         held = {key: table for key, table in _by_version(before).items() if key in wanted}
-    tables, changed = [], []
+    tables, changed = [SCORES.empty_table()], []
     for artifact in sorted(members, key=lambda member: member.sku):
         table = held.get((artifact.sku, artifact.data_version))
         if table is None:
-            table = read_scores(artifact.path(SCORES_FILE))
+            try:
+                table = read_scores(artifact.path(SCORES_FILE))
+            except StoreError:  # one damaged SKU must not keep the others from their table
+                unreadable.append(artifact.sku)
+                continue
             changed.append(table)
         tables.append(table)
     return pa.concat_tables(tables).combine_chunks(), changed

@@ -145,6 +145,22 @@ def test_report_and_verify(packshot: Command, house: House) -> None:
     assert (status, json.loads(out)["findings"], json.loads(out)["artifacts"]) == (0, [], 6)
 
 
+def test_bad_usage_is_json_under_json(packshot: Command, tmp_path: Path) -> None:
+    for arguments in (("score", "x.png"), ("doctor", "--nonsense"),
+                      ("render", "x.obj", "--out", tmp_path, "--scale", 9)):
+        status, out, _ = packshot(*arguments, "--json")
+        assert (status, json.loads(out)["error"]["code"]) == (2, "usage")
+
+
+def test_a_file_where_a_folder_is_meant_is_said_in_a_line(packshot: Command, house: House, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    status, _, err = packshot("refine", "--sku", "a", "--out", tmp_path / "taken")
+    assert status == 2
+    assert "Traceback" not in err
+    status, out, _ = packshot("doctor", "--catalogue", tmp_path / "taken")
+    assert (status, out.count("MISSING")) == (1, 1)
+
+
 def test_no_store_yet_says_what_to_run(packshot: Command, house: House, tmp_path: Path) -> None:
     checks().save(tmp_path / "any.png")
     status, _, err = packshot("score", tmp_path / "any.png", "--sku", "a", "--shot", "square",
