@@ -307,7 +307,7 @@ class Catalogue:
         if not root.is_dir():
             raise CatalogueError("catalogue_missing", f"There is no catalogue at {location}.",
                                  "Set PACKSHOT_CATALOGUE to a folder or s3:// prefix with one folder per SKU.")
-        return cls(root)
+        return cls(UPath(Path(root.path).resolve()) if is_local(root) else root)
 
     @cached_property
     def settings(self) -> Settings:

@@ -35,6 +35,14 @@ def test_a_mesh_is_all_a_product_needs(tmp_path: Path) -> None:
     assert product.description == "brown shoe"
 
 
+def test_a_relative_catalogue_is_the_same_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, "brown-shoe", model__obj="", skin__png="")
+    monkeypatch.chdir(tmp_path.parent)
+    product = Catalogue.at(tmp_path.name).product("brown-shoe")
+    assert product.files == ("model.obj", "skin.png")
+    assert len(product.sha256("model.obj")) == 64
+
+
 def test_reference_photos_are_no_textures(tmp_path: Path) -> None:
     (tmp_path / "mug" / "reference").mkdir(parents=True)
     (tmp_path / "mug" / "reference" / "photo.jpg").write_text("")
