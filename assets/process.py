@@ -12,17 +12,19 @@ HOST_TAG = "packshot/host"
 PID_TAG = "packshot/pid"
 
 
-def process_tags() -> dict[str, str]:
-    return {HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid())}
+def process_tags(run_id: str) -> dict[str, str]:
+    """Names the run as well: a re-execution inherits its parent's tags, and not its process."""
+    return {HOST_TAG: socket.gethostname(), PID_TAG: f"{run_id}:{os.getpid()}"}
 
 
 def ended(instance: DagsterInstance, run: DagsterRun) -> bool:
     """Whether a run is over. One whose process was killed on this host never says so itself: it is ended here."""
     if run.is_finished:
         return True
-    if run.tags.get(HOST_TAG) != socket.gethostname() or _alive(int(run.tags[PID_TAG])):
+    owner, _, pid = run.tags.get(PID_TAG, "").rpartition(":")
+    if owner != run.run_id or run.tags.get(HOST_TAG) != socket.gethostname() or _alive(int(pid)):
         return False
-    instance.report_run_failed(run, f"Its process {run.tags[PID_TAG]} on {run.tags[HOST_TAG]} is gone.")
+    instance.report_run_failed(run, f"Its process {pid} on {run.tags[HOST_TAG]} is gone.")
     return True
 
 

@@ -69,4 +69,4 @@ def complete(sku: Sku, artifact: Artifact) -> bool:
     return all(sku.store.has_texture(ref["path"]) for ref in artifact.metadata["textures"] if ref["source"] == "store")
 
 
-stage = Stage(spec, VERSION, inputs, produce, complete, describe)
+stage = Stage(spec, VERSION, inputs, produce, describe, complete)

@@ -37,4 +37,4 @@ def describe(sku: Sku, artifact: Artifact) -> Metadata:
                                         else "None named in product.yaml.")}
 
 
-stage = Stage(spec, VERSION, inputs, produce, describe=describe)
+stage = Stage(spec, VERSION, inputs, produce, describe)

@@ -150,4 +150,4 @@ def describe(sku: Sku, artifact: Artifact) -> Metadata:
     }
 
 
-stage = Stage(spec, VERSION, inputs, produce, describe=describe)
+stage = Stage(spec, VERSION, inputs, produce, describe)

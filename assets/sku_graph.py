@@ -78,7 +78,7 @@ def work_through(context: OpExecutionContext | AssetExecutionContext, bench: Ben
     failed: dict[str, PackshotError] = {}
     started = time.perf_counter()
     run_key = context.run.tags.get(RUN_KEY_TAG, "")
-    context.instance.add_run_tags(context.run.run_id, process_tags())
+    context.instance.add_run_tags(context.run.run_id, process_tags(context.run.run_id))
     for number, name in enumerate(skus, 1):
         stage_name = STAGES[0].name
         begun = time.perf_counter()
@@ -106,7 +106,8 @@ def work_through(context: OpExecutionContext | AssetExecutionContext, bench: Ben
             result = f"failed: {failed[name]}"
         if name in failed:
             bench.store.record_error(name, stage_name, failed[name])
-        bench.store.record_outcome(name, run_key, failed=name in failed)
+        if run_key:  # a run started by hand answers no request
+            bench.store.record_outcome(name, run_key, failed=name in failed)
         remaining = (time.perf_counter() - started) / number * (len(skus) - number)
         context.log.log(logging.ERROR if name in failed else logging.INFO,
                         f"[{number}/{len(skus)}] {name}: {result} in {time.perf_counter() - begun:.1f} s"

@@ -24,10 +24,6 @@ def sku_spec(key: str, *, deps: list[AssetSpec], group: str, kinds: set[str], de
                      code_version=str(version), skippable=True, partitions_def=SKUS)
 
 
-def no_metadata(_: Sku, __: Artifact) -> Metadata:
-    return {}
-
-
 def always(_: Sku, __: Artifact) -> bool:
     return True
 
@@ -40,8 +36,8 @@ class Stage:
     version: int                                        # bumped by hand when the output changes
     inputs: Callable[[Sku], dict[str, Any]]             # exact and JSON-able; hashed into the data version
     produce: Callable[[Sku, ArtifactWriter], None]      # writes files and small metadata
+    describe: Callable[[Sku, Artifact], Metadata]       # what an engineer sees in the UI
     complete: Callable[[Sku, Artifact], bool] = field(default=always)  # what an artefact needs beyond its own files
-    describe: Callable[[Sku, Artifact], Metadata] = field(default=no_metadata)  # what an engineer sees in the UI
 
     def version_of(self, inputs: Mapping[str, Any]) -> str:
         """The data version that exactly these inputs give."""

@@ -71,7 +71,7 @@ def doctor(catalogue: CataloguePath = DEFAULT_CATALOGUE, store: StorePath = DEFA
     from pipeline import doctor as doctor_room
 
     examined = doctor_room.examine(store, catalogue)
-    signs = {"ok": "ok     ", "missing": "MISSING", "optional": "–      "}
+    signs = {"ok": "ok     ", "missing": "MISSING"}
     _answer(doctor_room.as_dict(examined), as_json, lambda: "\n".join(
         f"{signs[item.status]}  {item.name:<10} {item.found}" + (f"\n{'':21}{item.hint}" if item.hint else "")
         for item in examined))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import json
 import os
 import subprocess
@@ -17,7 +16,7 @@ from upath import UPath
 from pipeline.errors import PackshotError
 from pipeline.refine import RefinerSettings, identity_of
 
-Status = Literal["ok", "missing", "optional"]
+Status = Literal["ok", "missing"]
 
 # A bad driver can take the whole process with it, so OpenGL is asked in a child.
 GL_PROBE = "import json; from pipeline.render import gl_info; print(json.dumps(gl_info()))"
@@ -39,7 +38,7 @@ class Examined:
 
 def examine(store: str, catalogue: str) -> list[Examined]:
     """Look at everything once; never raises for what is missing."""
-    return [_python(), *_packages(), _opengl(), _torch(), _location("store", store, must_exist=False),
+    return [_python(), _packages(), _opengl(), _torch(), _location("store", store, must_exist=False),
             _location("catalogue", catalogue, must_exist=True), _refiner()]
 
 
@@ -57,17 +56,12 @@ def _python() -> Examined:
     return Examined("Python", "ok" if fits else "missing", version, "" if fits else "Use Python 3.11, 3.12 or 3.13.")
 
 
-def _packages() -> list[Examined]:
+def _packages() -> Examined:
     absent = [name for name in PACKAGES if not _installed(name)]
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES if name not in absent)
-    found = [Examined("packages", "ok" if not absent else "missing",
-                      versions if not absent else f"not installed: {', '.join(absent)}",
-                      "" if not absent else "Run `make setup`.")]
-    found += [Examined(f"extra {name}", "ok" if importlib.util.find_spec(module) else "optional",
-                       "installed" if importlib.util.find_spec(module) else "not installed", hint)
-              for name, module, hint in (("path tracing", "mitsuba", "Not needed by any default."),)
-              if importlib.util.find_spec(module)]
-    return found
+    return Examined("packages", "ok" if not absent else "missing",
+                    versions if not absent else f"not installed: {', '.join(absent)}",
+                    "" if not absent else "Run `make setup`.")
 
 
 def _installed(name: str) -> bool:

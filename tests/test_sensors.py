@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from dagster import (
 )
 from dagster._core.test_utils import create_run_for_test
 
+from assets.process import HOST_TAG, PID_TAG, ended
 from sensors.catalogue_sensor import catalogue_changes
 from sensors.nightly import nightly_refresh
 from sensors.publish import publish_after_failure, publish_after_success
@@ -113,6 +115,28 @@ def status_tick(house: House, job_name: str, status: DagsterRunStatus) -> RunReq
 @pytest.mark.parametrize("status", [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE])
 def test_publishing_follows_good_and_bad_batches(house: House, status: DagsterRunStatus) -> None:
     assert isinstance(status_tick(house, "refresh_batch", status), RunRequest)
+
+
+def test_a_run_by_hand_is_no_lost_request(house: House) -> None:
+    first = tick(house)
+    assert isinstance(first, SensorResult)
+    carry_out(house, first)
+    assert house.materialize("a").success
+    assert isinstance(tick(house), SkipReason)
+
+
+def test_a_queued_re_execution_is_not_taken_for_its_parents_dead_process(house: House) -> None:
+    dead = {HOST_TAG: socket.gethostname(), PID_TAG: "parent:999999999"}
+    queued = create_run_for_test(house.instance, job_name="refresh_batch", status=DagsterRunStatus.STARTING, tags=dead)
+    assert not ended(house.instance, queued)
+    started = create_run_for_test(house.instance, job_name="refresh_batch", status=DagsterRunStatus.STARTED)
+    house.instance.add_run_tags(started.run_id, {**dead, PID_TAG: f"{started.run_id}:999999999"})
+    killed = house.instance.get_run_by_id(started.run_id)
+    assert killed is not None
+    assert ended(house.instance, killed)
+    after = house.instance.get_run_by_id(started.run_id)
+    assert after is not None
+    assert after.status == DagsterRunStatus.FAILURE
 
 
 def test_publishing_waits_while_another_batch_runs_and_ignores_itself(house: House) -> None:
