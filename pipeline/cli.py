@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -120,42 +121,87 @@ def _report_text(report: dict[str, Any]) -> str:
 @app.command()
 def render(file: Path, out: OutFolder,
            shot: Annotated[list[str] | None, typer.Option("--shot", help="Built-in shot; may be repeated.")] = None,
+           camera: Annotated[str | None, typer.Option("--camera", help="A camera inside the file: gltf:N (position, "
+                                                      "from 0) or gltf:NAME. Writes gltf-N.png, gltf-N.exr and every "
+                                                      "pass as PNG.")] = None,
+           size: Annotated[str | None, typer.Option("--size", help="Width x height in pixels, as 1024x1024.")] = None,
+           stage: Annotated[str | None, typer.Option("--stage", help="Backdrop and lights, instead of the shot's "
+                                                     "own.")] = None,
            scale: Annotated[float, typer.Option("--scale", min=0.06, max=4.0, help="Multiplies shot sizes.")] = 1.0,
            describe: Annotated[str, typer.Option("--describe", help="What it is, in words.")] = "",
            exr: Annotated[bool, typer.Option("--exr", help="Write every control pass as well.")] = False,
            as_json: Json = False) -> None:
-    """Render one mesh file's shots, without a catalogue."""
+    """Render one mesh file's shots, without a catalogue.
+
+    With --camera every pass is written as PNG too: beauty, product, plate, alpha, mask (0 or 255), base_color,
+    diffuse_albedo, diffuse, specular, emissive, visibility, ao, normal, normal_geometric, depth (16 bit), uv,
+    instance_id, material_id and chart_id; passes.json tells how to read them. The file's camera gives the vertical
+    field of view, --size the aspect.
+    """
     from pipeline.catalogue import Manifest, Product, Settings
     from pipeline.mesh import ingest_file
     from pipeline.mesh.types import TextureRef
     from pipeline.refine import RefinerSettings, make_refiner, save_png, seed_for
     from pipeline.refine.types import RefineRequest
     from pipeline.render import Renderer, load_textures, save_passes
+    from pipeline.render.pass_images import save_pass_images
     from pipeline.shots import shots_for
 
-    out.mkdir(parents=True, exist_ok=True)
+    if camera is not None and shot:
+        raise CatalogueError("usage", "--camera takes a picture of its own; it goes with no --shot.",
+                             "Render the shots in a command without --camera.")
+    changes: dict[str, Any] = {} if size is None else _size(size)
+    if stage is not None:
+        changes["stage"] = stage
     embedded: dict[str, bytes] = {}
     manifest = Manifest(description=describe or None)
     product = Product(file.stem, UPath(file.parent), file.name, (), manifest)
     settings = Settings(shots=tuple(shot) if shot else None, scale=scale)
+    shots = [_camera_shot(camera, scale)] if camera is not None else list(shots_for(product, settings, ()))
     result = ingest_file(_existing(file), description=product.description, category=product.category,
                          put_texture=lambda data: _keep(embedded, data))
+    out.mkdir(parents=True, exist_ok=True)
 
     def read(ref: TextureRef) -> bytes:
         return embedded[ref.path] if ref.source == "store" else (file.parent / ref.path).read_bytes()
 
     refiner = make_refiner(RefinerSettings())
-    written = []
+    images, written = [], []
     with Renderer() as renderer:
         textures = load_textures(result.mesh, read, settings.max_texture_megapixels)
-        for each in shots_for(product, settings, ()):
+        for each in (replace(one, **changes) for one in shots):
             passes = renderer.render(result.mesh, each, textures)
             [image] = refiner.refine([RefineRequest(passes, each.prompt, seed_for(product.sku, each.name, 0))])
             save_png(image.pixels, out / f"{each.name}.png", image.provenance)
-            written.append(str(out / f"{each.name}.png"))
-            if exr:
+            images.append(str(out / f"{each.name}.png"))
+            if exr or camera is not None:
                 save_passes(passes, out / f"{each.name}.exr")
-    _answer({"images": written, "report": result.report.as_dict()}, as_json, lambda: "\n".join(written))
+            if camera is not None:
+                written += [str(path) for path in save_pass_images(passes, out)]
+    _answer({"images": images, "passes": written, "report": result.report.as_dict()}, as_json,
+            lambda: "\n".join(images + written))
+
+
+def _size(text: str) -> dict[str, int]:
+    """Width and height of "1024x768"."""
+    match = re.fullmatch(r"(\d{1,5})[x×](\d{1,5})", text.strip().lower())
+    width, height = (int(side) for side in match.groups()) if match else (0, 0)
+    if not (64 <= width <= 8192 and 64 <= height <= 8192):
+        raise CatalogueError("size_invalid", f"{text!r} is no picture size.",
+                             "Give width x height in pixels, each of 64 to 8192, as 1024x1024.")
+    return {"width": width, "height": height}
+
+
+def _camera_shot(camera: str, scale: float) -> Any:
+    """The shot of ``gltf:N`` or ``gltf:NAME``; its name is a safe file name."""
+    from pipeline.catalogue import EmbeddedCameraRef, Shot
+
+    if not camera.startswith("gltf:") or camera == "gltf:":
+        raise CatalogueError("camera_invalid", f"{camera!r} names no camera.",
+                             "Give gltf:0 for the file's first camera, or gltf:NAME.")
+    name = re.sub(r"[^a-z0-9]+", "-", camera.lower()).strip("-")
+    side = max(64, round(1024 * scale))
+    return Shot(name, EmbeddedCameraRef(camera), side, side, "white")
 
 
 def _keep(embedded: dict[str, bytes], data: bytes) -> str:

@@ -161,14 +161,18 @@ def _projection(scale: F64, shift: F64, view: F64, points: F64) -> F64:
 
 
 def _find(mesh: Mesh, name: str) -> EmbeddedCamera:
-    for camera in mesh.cameras:
-        if camera.name == name:
-            return camera
-    if name.isdigit() and int(name) < len(mesh.cameras):
-        return mesh.cameras[int(name)]
-    names = ", ".join(camera.name for camera in mesh.cameras)
-    raise RenderError("camera_unknown", f"The mesh file holds no camera {name!r}.",
-                      f"Cameras in it: {names}." if names else "It holds no camera at all: give the shot angles.")
+    """By name, else by position; after ``gltf:`` digits are always a position, whatever the names are."""
+    wanted = name.removeprefix("gltf:")
+    position = int(wanted) if wanted.isdecimal() else None
+    if wanted == name or position is None:
+        for camera in mesh.cameras:
+            if camera.name == wanted:
+                return camera
+    if position is not None and position < len(mesh.cameras):
+        return mesh.cameras[position]
+    listed = ", ".join(f"{index} {camera.name}" for index, camera in enumerate(mesh.cameras))
+    raise RenderError("camera_unknown", f"The mesh file holds no camera {wanted!r}.",
+                      f"Cameras in it: {listed}." if listed else "It holds no camera at all: give the shot angles.")
 
 
 def _embedded(camera: EmbeddedCamera, shot: Shot, points: F64) -> CameraMatrices:
