@@ -15,11 +15,10 @@ from upath import UPath
 
 from pipeline.errors import PackshotError
 from pipeline.refine import RefinerSettings, identity_of
+from pipeline.render import gl_info
 
 Status = Literal["ok", "missing"]
 
-# A bad driver can take the whole process with it, so OpenGL is asked in a child.
-GL_PROBE = "import json; from pipeline.render import gl_info; print(json.dumps(gl_info()))"
 TORCH_PROBE = ("import json, torch; print(json.dumps({'version': torch.__version__, "
                "'threads': torch.get_num_threads(), "
                "'device': torch.cuda.get_device_name(0) if torch.cuda.is_available() else 'cpu'}))")
@@ -73,10 +72,11 @@ def _installed(name: str) -> bool:
 
 
 def _opengl() -> Examined:
-    answer = _probe(GL_PROBE)
-    if isinstance(answer, str):
-        return Examined("OpenGL", "missing", answer, "apt-get install libegl1 libgl1 libgl1-mesa-dri")
-    return Examined("OpenGL", "ok", ", ".join(str(value) for value in answer.values()))
+    try:
+        info = gl_info()
+    except PackshotError as error:
+        return Examined("OpenGL", "missing", error.message, error.hint)
+    return Examined("OpenGL", "ok", ", ".join(info.values()))
 
 
 def _torch() -> Examined:
