@@ -1,4 +1,4 @@
-"""A stage's lights as directions: a fixed, stratified sample of its softboxes and its dome.
+"""A stage's lights as directions: a fixed, stratified sample of its softboxes and its surroundings.
 
 Every light gets a shadow map, so soft shadows, visibility and occlusion are sums over lights.
 The order interleaves four equally good subsets (index mod 4), because each of a pixel's four
@@ -7,60 +7,57 @@ samples is lit by one of them.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.render.stages import Softbox, Stage
+from pipeline.render.heading import Heading
+from pipeline.render.stage import Environment, Softbox, Stage
 
+F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 SUBSETS = 4
 OVERLAP = 1.3    # of neighbouring lights' patches, so that no steps are left between their shadows
-HORIZON = 0.04   # sine of the lowest elevation the dome is sampled at; below, shadows would never end
+HORIZON = 0.04   # sine of the lowest elevation the surroundings are sampled at; below, shadows would never end
+PANORAMA = 512   # rows of a stage's panorama
+_UPRIGHT = Heading(np.array([0.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0]))
 
 
 @dataclass(frozen=True, slots=True)
 class Lights:
-    """L directional lights in world space."""
+    """L directional lights in world space, key first and surroundings last."""
 
     directions: F64                        # (L, 3) unit, towards the light
     colors: F64                            # (L, 3) light · cosine = what a white card sends back, over π
+    radii: F64                             # (L,) radians: of a disc as large as the patch each light stands for
     key: int                               # lights [0, key) are the key's
-    dome: int                              # lights [dome, L) are the dome's
+    dome: int                              # lights [dome, L) are the surroundings'
 
     def irradiance(self, normal: F64) -> F64:
         """(3,) what a white card with this normal sends back, unshadowed."""
         total: F64 = np.maximum(self.directions @ normal, 0.0) @ self.colors
         return total
 
+    def key_irradiance(self, normal: F64) -> F64:
+        """(3,) the key's part of it."""
+        total: F64 = np.maximum(self.directions[:self.key] @ normal, 0.0) @ self.colors[:self.key]
+        return total
 
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """The camera's compass: horizontal unit vectors towards the camera and to its right."""
+    @property
+    def key_chromaticity(self) -> tuple[float, float, float]:
+        """Linear rgb of the key light, sum 1."""
+        red, green, blue = self.colors[:self.key].sum(axis=0) / self.colors[:self.key].sum()
+        return float(red), float(green), float(blue)
 
-    front: F64
-    right: F64
-
-    @classmethod
-    def of(cls, rotation: F64) -> Heading:
-        """From the 3×3 world → camera rotation; a camera that looks down takes the image's up."""
-        backwards = rotation[2] * [1.0, 0.0, 1.0]
-        right = rotation[0] * [1.0, 0.0, 1.0]
-        if np.linalg.norm(backwards) < 0.3:
-            # Light on a plan view falls from the top of the page, as readers of shading expect.
-            backwards = rotation[1] * [1.0, 0.0, 1.0]
-        front = backwards / np.linalg.norm(backwards)
-        right = right - front * float(right @ front)
-        right /= np.linalg.norm(right)
-        return cls(front, right)
-
-    def direction(self, azimuth: float, elevation: float) -> F64:
-        """Unit vector; radians."""
-        flat = math.cos(azimuth) * self.front + math.sin(azimuth) * self.right
-        direction: F64 = math.cos(elevation) * flat + np.array([0.0, math.sin(elevation), 0.0])
-        return direction
+    @property
+    def spacing(self) -> tuple[float, float]:
+        """Radians between neighbouring lights: of the key, and of the surroundings for all others."""
+        share = 0.75 * math.sqrt(math.pi) / OVERLAP
+        return share * float(np.median(self.radii[:self.key])), share * float(np.median(self.radii[self.dome:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,7 @@ class BoxFrame:
     radiance: F64
 
 
-def box_frame(box: Softbox, heading: Heading) -> BoxFrame:
+def box_frame(box: Softbox, heading: Heading = _UPRIGHT) -> BoxFrame:
     axis = heading.direction(math.radians(box.azimuth_deg), math.radians(box.elevation_deg))
     right = np.cross([0.0, 1.0, 0.0], axis)
     right /= np.linalg.norm(right)
@@ -84,12 +81,69 @@ def box_frame(box: Softbox, heading: Heading) -> BoxFrame:
     return BoxFrame(axis, right, np.cross(axis, right), (half_width, half_height), np.asarray(box.irradiance) / spread)
 
 
-def sample_lights(stage: Stage, heading: Heading) -> Lights:
-    """All lights of the stage, key first and dome last."""
+def radiance_towards(stage: Stage, directions: F64) -> F64:
+    """(..., 3) radiance that arrives from directions (..., 3) in the stage's axes; its floor sends none."""
+    total = surroundings_towards(stage, directions)
+    for box in stage.softboxes:
+        frame = box_frame(box)
+        longitude = np.arctan2(directions @ frame.right, directions @ frame.axis)
+        latitude = np.arcsin(np.clip(directions @ frame.up, -1.0, 1.0))
+        inside = (np.abs(longitude) < frame.half[0]) & (np.abs(latitude) < frame.half[1]) & (directions[..., 1] > 0.0)
+        total = total + inside[..., None] * frame.radiance
+    return total
+
+
+def surroundings_towards(stage: Stage, directions: F64) -> F64:
+    """The same without softboxes."""
+    height = np.clip(directions[..., 1:2], 0.0, 1.0)
+    if stage.environment is not None:
+        return _lookup(stage.environment.radiance, directions) * (directions[..., 1:2] > 0.0)
+    level = np.maximum(np.hypot(directions[..., 0], directions[..., 2]), 1e-9)
+    behind = (0.5 - 0.5 * directions[..., 2] / level)[..., None]
+    horizon = np.asarray(stage.dome_horizon) * (1 - behind) + np.asarray(stage.dome_back) * behind
+    total: F64 = (horizon * (1 - height) + np.asarray(stage.dome_zenith) * height) * (directions[..., 1:2] > 0.0)
+    return total
+
+
+def panorama_directions(height: int) -> F64:
+    """(height, 2·height, 3) unit vectors through the pixel centres of an Environment."""
+    longitude = (np.arange(2 * height) + 0.5) / height * math.pi - math.pi
+    latitude = math.pi / 2 - (np.arange(height) + 0.5) / height * math.pi
+    flat = np.cos(latitude)[:, None]
+    return np.stack([np.sin(longitude) * flat, np.repeat(np.sin(latitude)[:, None], 2 * height, axis=1),
+                     -np.cos(longitude) * flat], axis=-1)
+
+
+@lru_cache(maxsize=8)
+def panorama(stage: Stage, height: int = PANORAMA) -> Environment:
+    """All light of the stage as one picture, 2×2 samples a pixel; black below the horizon, where its floor is."""
+    fine = radiance_towards(stage, panorama_directions(2 * height)).astype(np.float32)
+    coarse = fine.reshape(height, 2, 2 * height, 2, 3).mean(axis=(1, 3))
+    return Environment(coarse, hashlib.sha256(coarse.tobytes()).hexdigest())
+
+
+def _lookup(image: F32, directions: F64) -> F64:
+    """(..., 3) bilinear."""
+    rows, columns = image.shape[:2]
+    x = (np.arctan2(directions[..., 0], -directions[..., 2]) / (2 * math.pi) + 0.5) * columns - 0.5
+    y = np.clip((0.5 - np.arcsin(np.clip(directions[..., 1], -1.0, 1.0)) / math.pi) * rows - 0.5, 0, rows - 1)
+    left, top = np.floor(x).astype(int), np.floor(y).astype(int)
+    u, v = (x - left)[..., None], (y - top)[..., None]
+    right, below = (left + 1) % columns, np.minimum(top + 1, rows - 1)
+    left = left % columns
+    mixed: F64 = ((image[top, left] * (1 - u) + image[top, right] * u) * (1 - v)
+                  + (image[below, left] * (1 - u) + image[below, right] * u) * v)
+    return mixed
+
+
+@lru_cache(maxsize=8)
+def _stage_lights(stage: Stage) -> Lights:
+    """All lights in the stage's axes."""
     directions: list[F64] = []
     colors: list[F64] = []
+    radii: list[F64] = []
     for box in stage.softboxes:
-        frame = box_frame(box, heading)
+        frame = box_frame(box)
         u, v = _stratified(box.samples)
         longitude = (2 * u - 1) * frame.half[0]
         # A box that stands on the floor is mirrored down to it, but lights from above the horizon only.
@@ -98,35 +152,96 @@ def sample_lights(stage: Stage, heading: Heading) -> Lights:
         directions.append(np.cos(latitude)[:, None] * (np.cos(longitude)[:, None] * frame.axis
                                                        + np.sin(longitude)[:, None] * frame.right)
                           + np.sin(latitude)[:, None] * frame.up)
-        solid = 2.0 * frame.half[0] * (frame.half[1] - lowest) / box.samples * np.cos(latitude) / math.pi
-        colors.append(solid[:, None] * frame.radiance)
+        solid = 4.0 * frame.half[0] * frame.half[1] / box.samples
+        colors.append((solid * (frame.half[1] - lowest) / (2 * frame.half[1]) * np.cos(latitude) / math.pi)[:, None]
+                      * frame.radiance)
+        radii.append(np.full(box.samples, OVERLAP * math.sqrt(solid / math.pi)))
+    first = sum(box.samples for box in stage.softboxes)
+    found = (_dome_lights(stage) if stage.environment is None
+             else _panorama_lights(stage.environment, stage.dome_samples))
+    directions.append(found[0])
+    colors.append(found[1])
+    radii.append(found[2])
+    key = stage.key.samples if stage.key is not None else stage.dome_samples // 4
+    return Lights(np.concatenate(directions), np.concatenate(colors), np.concatenate(radii), key,
+                  first if stage.key is not None else key)
+
+
+def sample_lights(stage: Stage, heading: Heading) -> Lights:
+    """All lights of the stage in the world."""
+    lights = _stage_lights(stage)
+    return Lights(lights.directions @ heading.axes, lights.colors, lights.radii, lights.key, lights.dome)
+
+
+def _dome_lights(stage: Stage) -> tuple[F64, F64, F64]:
     u, v = _stratified(stage.dome_samples)
     height = HORIZON + (1.0 - HORIZON) * u
     ring = np.sqrt(1.0 - height * height)
     angle = 2 * math.pi * v
-    directions.append((ring * np.cos(angle))[:, None] * heading.front + (ring * np.sin(angle))[:, None] * heading.right
-                      + height[:, None] * np.array([0.0, 1.0, 0.0]))
-    behind = (0.5 - 0.5 * np.cos(angle))[:, None]
-    horizon = np.asarray(stage.dome_horizon) * (1 - behind) + np.asarray(stage.dome_back) * behind
-    share = height[:, None]
-    colors.append((horizon * (1 - share) + np.asarray(stage.dome_zenith) * share) * (2.0 / stage.dome_samples))
-    first_dome = sum(box.samples for box in stage.softboxes)
-    return Lights(np.concatenate(directions), np.concatenate(colors), stage.key.samples, first_dome)
+    directions = np.stack([ring * np.sin(angle), height, ring * np.cos(angle)], axis=1)
+    colors = surroundings_towards(stage, directions) * (2.0 / stage.dome_samples)
+    return directions, colors, np.full(stage.dome_samples, OVERLAP * math.sqrt(2.0 / stage.dome_samples))
 
 
-def light_patches(stage: Stage) -> F64:
-    """(L,) radians: radius of a disc as large as the patch of the stage that each light stands for."""
-    solid = [math.radians(box.width_deg) * math.radians(box.height_deg) / box.samples for box in stage.softboxes]
-    counts = [box.samples for box in stage.softboxes]
-    areas = np.repeat([*solid, 2 * math.pi / stage.dome_samples], [*counts, stage.dome_samples])
-    radii: F64 = OVERLAP * np.sqrt(areas / math.pi)
-    return radii
+def _panorama_lights(environment: Environment, count: int) -> tuple[F64, F64, F64]:
+    """Median cut (P. Debevec, "A Median Cut Algorithm for Light Probe Sampling", 2005) of the upper half.
+
+    Directions, colours and radii, the strongest radiance first. Regions are halved by energy along their
+    longer side until there are ``count``.
+    """
+    image = environment.radiance
+    rows = image.shape[0]
+    step = max(1, rows // 256)
+    image = image[:rows // step * step, :rows // step * step * 2]
+    image = image.reshape(rows // step, step, -1, step, 3).mean(axis=(1, 3)).astype(np.float64)
+    rows, columns = image.shape[:2]
+    directions = panorama_directions(rows)[..., :]
+    solid = np.maximum(np.cos(math.pi / 2 - (np.arange(rows) + 0.5) / rows * math.pi), 0.0)
+    solid = np.broadcast_to(solid[:, None] * (math.pi / rows) ** 2, (rows, columns))
+    above = rows // 2
+    power = image * solid[..., None]
+    energy = np.zeros((above + 1, columns + 1))
+    energy[1:, 1:] = power[:above].sum(axis=2).cumsum(axis=0).cumsum(axis=1)
+    regions = [(0, above, 0, columns)]
+    while len(regions) < count:
+        weights = [_energy(energy, region) if _divisible(region) else -1.0 for region in regions]
+        regions.extend(_halved(energy, regions.pop(int(np.argmax(weights))), rows))
+    found, colors, areas = [], [], []
+    for top, bottom, left, right in regions:
+        part = power[top:bottom, left:right]
+        weight = part.sum(axis=2, keepdims=True) + 1e-12 * solid[top:bottom, left:right, None]
+        centre = (directions[top:bottom, left:right] * weight).sum(axis=(0, 1))
+        centre /= np.linalg.norm(centre)
+        centre[1] = max(centre[1], HORIZON)
+        found.append(centre / np.linalg.norm(centre))
+        colors.append(part.sum(axis=(0, 1)) / math.pi)
+        areas.append(float(solid[top:bottom, left:right].sum()))
+    strength = np.asarray(colors).sum(axis=1) / np.asarray(areas)
+    order = np.argsort(-strength, kind="stable")
+    return (np.asarray(found)[order], np.asarray(colors)[order],
+            OVERLAP * np.sqrt(np.minimum(np.asarray(areas)[order], 2.0) / math.pi))
 
 
-def light_spacing(stage: Stage) -> tuple[float, float]:
-    """Radians between neighbouring light directions: of the key, and of the dome for all others."""
-    key = math.radians(stage.key.width_deg) * math.radians(stage.key.height_deg) / stage.key.samples
-    return 0.75 * math.sqrt(key), 0.75 * math.sqrt(2 * math.pi / stage.dome_samples)
+def _energy(table: F64, region: tuple[int, int, int, int]) -> float:
+    top, bottom, left, right = region
+    return float(table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left])
+
+
+def _divisible(region: tuple[int, int, int, int]) -> bool:
+    return region[1] - region[0] > 1 or region[3] - region[2] > 1
+
+
+def _halved(table: F64, region: tuple[int, int, int, int], rows: int) -> list[tuple[int, int, int, int]]:
+    top, bottom, left, right = region
+    latitude = math.pi / 2 - (top + bottom) / 2 / rows * math.pi
+    wide = (right - left) * math.cos(latitude) >= bottom - top
+    if (wide and right - left > 1) or bottom - top <= 1:
+        sums = table[bottom, left + 1:right] - table[top, left + 1:right] - table[bottom, left] + table[top, left]
+        at = left + 1 + int(np.argmin(np.abs(sums - _energy(table, region) / 2)))
+        return [(top, bottom, left, at), (top, bottom, at, right)]
+    sums = table[top + 1:bottom, right] - table[top + 1:bottom, left] - table[top, right] + table[top, left]
+    at = top + 1 + int(np.argmin(np.abs(sums - _energy(table, region) / 2)))
+    return [(top, at, left, right), (at, bottom, left, right)]
 
 
 def _stratified(count: int) -> tuple[F64, F64]:

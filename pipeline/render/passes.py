@@ -18,25 +18,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.catalogue import Instance, Shot
-from pipeline.mesh.types import Mesh
-from pipeline.render.camera import project, toe_direction, world_points
-from pipeline.render.stages import Stage
+from pipeline.catalogue import Shot
+from pipeline.render.camera import project, toe_direction
+from pipeline.render.scene import Scene
 from pipeline.render.types import CameraMatrices, ControlPasses
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 MAX_TILE = 1536            # pixels; bounds memory and stays within what software GL can render to
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """The product's place in the world."""
-
-    points: F64                            # (N, 3) outermost points
-    centre: F64                            # on the floor, below the product's middle
-    size: float                            # metres: the largest of its sides
-    footprint: tuple[float, float]         # metres: half its sides along x and z
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,27 +98,19 @@ class Frame:
             ids=np.zeros((shot.height, shot.width, 3), np.uint32))
 
 
-def scene_of(mesh: Mesh, instances: tuple[Instance, ...]) -> Scene:
-    points = world_points(mesh, instances)
-    low, high = points.min(axis=0), points.max(axis=0)
-    middle = (low + high) / 2
-    half = (high - low) / 2
-    return Scene(points, np.array([middle[0], low[1], middle[2]]), float((high - low).max()),
-                 (float(half[0]), float(half[2])))
-
-
-def assemble(frame: Frame, mesh: Mesh, shot: Shot, camera: CameraMatrices, stage: Stage) -> ControlPasses:
+def assemble(frame: Frame, scene: Scene, key_chromaticity: tuple[float, float, float]) -> ControlPasses:
     alpha = np.ascontiguousarray(frame.product[..., 3])
     beauty = np.empty_like(frame.product)
     beauty[..., :3] = frame.product[..., :3] + (1.0 - alpha[..., None]) * frame.plate
     beauty[..., 3] = 1.0
     # Every pass is what a file can hold, so rendering and loading give the same numbers.
     beauty = beauty.astype(np.float16).astype(np.float32)
+    mesh, stage = scene.mesh, scene.stage
     names = [material.name for material in mesh.materials]
     return ControlPasses(
-        shot=shot, camera=camera, stage_hash=stage.sha256, white_backdrop=stage.white_backdrop,
-        key_chromaticity=stage.key_chromaticity,
-        toe_direction=toe_direction(mesh, shot, camera),
+        shot=scene.shot, camera=scene.camera, stage_hash=stage.sha256, white_backdrop=stage.white_backdrop,
+        key_chromaticity=key_chromaticity,
+        toe_direction=toe_direction(mesh, scene.shot, scene.camera),
         beauty=beauty, product=frame.product, plate=frame.plate, alpha=alpha,
         base_color=np.ascontiguousarray(frame.base[..., :3]),
         diffuse_albedo=np.ascontiguousarray(frame.albedo[..., :3]),

@@ -16,20 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.catalogue import Instance, Region, Shot
-from pipeline.errors import RenderError
 from pipeline.mesh.types import Mesh
-from pipeline.render.camera import Target, solve_camera
 from pipeline.render.context import build_program, open_context, set_uniforms
-from pipeline.render.environment import Heading, Lights, box_frame, light_patches, light_spacing, sample_lights
-from pipeline.render.framing import region_target
+from pipeline.render.environment import Lights, box_frame, sample_lights
 from pipeline.render.geometry import CHART_ROW, MeshBuffers, Programs
-from pipeline.render.passes import Frame, Scene, Tile, assemble, scene_of, tiles_of
+from pipeline.render.passes import Frame, Tile, assemble, tiles_of
+from pipeline.render.scene import Placement, Scene, compose, place
 from pipeline.render.shadows import DEFINES, ShadowAtlas, cast_shadows, light_floor
 from pipeline.render.soften import COARSE, TOLERANCE, VICINITY, SoftShadows, bind_textures
-from pipeline.render.stages import Stage, find_stage
 from pipeline.render.targets import Targets, draw_fullscreen
 from pipeline.render.textures import Textures
-from pipeline.render.types import CameraMatrices, ControlPasses
+from pipeline.render.types import ControlPasses
 
 F64 = NDArray[np.float64]
 SAMPLES = 2                # per axis, of material and light
@@ -55,12 +52,8 @@ class _Lighting:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """One shot being rendered."""
+    """One scene being rendered."""
 
-    shot: Shot
-    stage: Stage
-    camera: CameraMatrices
-    heading: Heading
     scene: Scene
     buffers: MeshBuffers
     lighting: _Lighting
@@ -77,7 +70,7 @@ class Renderer:
         self.seconds: dict[str, float] = {}
         self._programs: dict[tuple[str, str, bool], moderngl.Program] = {}
         self._loaded: tuple[Mesh, Textures, MeshBuffers] | None = None
-        self._placed: tuple[Mesh, tuple[Instance, ...], Scene] | None = None
+        self._placed: tuple[Mesh, tuple[Instance, ...], Placement] | None = None
         self._lighting: _Lighting | None = None
 
     def __enter__(self) -> Self:
@@ -101,30 +94,35 @@ class Renderer:
         Raises RenderError ``stage_unknown``, ``camera_unknown``, ``region_not_found``, ``shot_empty`` or
         ``shot_unframeable``.
         """
+        started = time.perf_counter()
+        scene = compose(mesh, shot, textures, region, placement=self._place(mesh, shot.instances))
+        composed = time.perf_counter() - started
+        passes = self.draw(scene)
+        self.seconds["setup"] += composed
+        return passes
+
+    def draw(self, scene: Scene) -> ControlPasses:
+        """All passes of one scene."""
         # Other contexts of this process may have been current in between.
         with self.context:
-            return self._render(mesh, shot, textures, region)
+            return self._draw(scene)
 
-    def _render(self, mesh: Mesh, shot: Shot, textures: Textures, region: Region | None) -> ControlPasses:
+    def _draw(self, scene: Scene) -> ControlPasses:
         self.seconds = {}
         started = time.perf_counter()
-        stage = find_stage(shot.stage)
-        scene = self._place(mesh, shot.instances)
-        camera = solve_camera(mesh, shot, _target(mesh, shot, region, scene))
-        heading = Heading.of(camera.view[:3, :3])
-        buffers = self._load(mesh, textures)
+        buffers = self._load(scene.mesh, scene.textures)
         started = self._took("setup", started)
-        lighting = self._light(buffers, shot, stage, heading, scene)
+        lighting = self._light(buffers, scene)
         started = self._took("shadows", started)
-        view = _View(shot, stage, camera, heading, scene, buffers, lighting)
-        frame = Frame.of(shot)
-        for tile in tiles_of(camera, shot, scene.points):
+        view = _View(scene, buffers, lighting)
+        frame = Frame.of(scene.shot)
+        for tile in tiles_of(scene.camera, scene.shot, scene.placement.points):
             self._render_points(frame, tile, view)
             self._render_light(frame, tile, view)
         started = time.perf_counter()
         self._render_plate(frame, view)
         self._took("plate", started)
-        return assemble(frame, mesh, shot, camera, stage)
+        return assemble(frame, scene, lighting.lights.key_chromaticity)
 
     def _took(self, part: str, started: float) -> float:
         self.context.finish()
@@ -140,9 +138,9 @@ class Renderer:
             self._loaded = (mesh, textures, MeshBuffers(self.context, mesh, textures))
         return self._loaded[2]
 
-    def _place(self, mesh: Mesh, instances: tuple[Instance, ...]) -> Scene:
+    def _place(self, mesh: Mesh, instances: tuple[Instance, ...]) -> Placement:
         if self._placed is None or self._placed[0] is not mesh or self._placed[1] != instances:
-            self._placed = (mesh, instances, scene_of(mesh, instances))
+            self._placed = (mesh, instances, place(mesh, instances))
         return self._placed[2]
 
     def _forget(self) -> None:
@@ -152,21 +150,21 @@ class Renderer:
             self._loaded[2].release()
         self._lighting, self._loaded = None, None
 
-    def _light(self, buffers: MeshBuffers, shot: Shot, stage: Stage, heading: Heading, scene: Scene) -> _Lighting:
-        key = (stage.sha256, shot.instances, heading.front.tobytes())
+    def _light(self, buffers: MeshBuffers, scene: Scene) -> _Lighting:
+        key = (scene.stage.sha256, scene.instances, scene.heading.front.tobytes())
         if self._lighting is not None and self._lighting.key == key:
             return self._lighting
         if self._lighting is not None:
             self._lighting.release()
-        lights = sample_lights(stage, heading)
-        atlas = cast_shadows(self.context, buffers, shot.instances, lights, light_patches(stage), scene.points,
+        lights = sample_lights(scene.stage, scene.heading)
+        atlas = cast_shadows(self.context, buffers, scene.instances, lights, scene.placement.points,
                              Programs(self._program("solid.vert", "depth.frag"),
                                       self._program("mesh.vert", "depth.frag", pierced=True)))
         floor = self._program("fullscreen.vert", "floor.frag")
         blur = self._program("fullscreen.vert", "floor_blur.frag")
         for program in (floor, blur):
-            set_uniforms(program, _floor_uniforms(scene) | {"spacing": light_spacing(stage)})
-        self._use_lights(floor, stage, heading, lights, atlas, scene)
+            set_uniforms(program, _floor_uniforms(scene.placement) | {"spacing": lights.spacing})
+        self._use_lights(floor, scene, lights, atlas)
         self._lighting = _Lighting(key, lights, atlas, light_floor(self.context, atlas, floor, blur))
         return self._lighting
 
@@ -182,33 +180,32 @@ class Renderer:
     def _mesh_programs(self, fragment: str) -> Programs:
         return Programs(self._program("mesh.vert", fragment), self._program("mesh.vert", fragment, pierced=True))
 
-    def _use_lights(self, program: moderngl.Program, stage: Stage, heading: Heading, lights: Lights,
-                    atlas: ShadowAtlas, scene: Scene) -> None:
+    def _use_lights(self, program: moderngl.Program, scene: Scene, lights: Lights, atlas: ShadowAtlas) -> None:
         block = program["Lights"]
         assert isinstance(block, moderngl.UniformBlock)
         block.binding = 0
         atlas.block.bind_to_uniform_block(0)
-        set_uniforms(program, _light_uniforms(stage, heading, lights) | {
-            "floor_y": float(scene.centre[1]), "product_size": scene.size})
+        set_uniforms(program, _light_uniforms(scene, lights) | {
+            "floor_y": float(scene.placement.centre[1]), "product_size": scene.placement.size})
 
     # The passes
 
     def _draw_mesh(self, view: _View, programs: Programs, uniforms: dict[str, Any], rank_grid: int) -> None:
         """Draw with hidden fragments removed first, since material shaders are what costs."""
-        shot, buffers = view.shot, view.buffers
+        instances, buffers = view.scene.instances, view.buffers
         depth = Programs(self._program("solid.vert", "depth.frag"),
                          self._program("mesh.vert", "depth.frag", pierced=True))
         for program in (*depth, *programs):
             set_uniforms(program, uniforms | {"rank_grid": rank_grid})
-        buffers.draw(depth, shot.instances)
+        buffers.draw(depth, instances)
         self.context.depth_func = "<="
-        buffers.draw(programs, shot.instances)
+        buffers.draw(programs, instances)
         self.context.depth_func = "<"
 
     def _render_points(self, frame: Frame, tile: Tile, view: _View) -> None:
         """What lies exactly under each pixel's centre."""
         started = time.perf_counter()
-        camera = view.camera
+        camera = view.scene.camera
         with Targets(self.context, (tile.width, tile.height), ("f2", "f2", "f4", "u4")) as exact:
             exact.begin()
             self._draw_mesh(view, self._mesh_programs("points.frag"),
@@ -238,7 +235,7 @@ class Renderer:
                                 self._program("mesh.vert", "coverage.frag", pierced=True))
             for program in coverage:
                 set_uniforms(program, uniforms | {"rank_grid": COVERAGE_SAMPLES})
-            view.buffers.draw(coverage, view.shot.instances)
+            view.buffers.draw(coverage, view.scene.instances)
             started = self._took("coverage", started)
             material.begin()
             self._draw_mesh(view, self._mesh_programs("gbuffer.frag"), uniforms, rank_grid=SAMPLES)
@@ -246,8 +243,8 @@ class Renderer:
             assert material.depth is not None
             inputs = {**dict(zip(_MATERIAL, material.colors, strict=True)), "g_depth": material.depth}
             lighting = {"unproject": np.linalg.inv(uniforms["clip"]), "frame_samples": samples,
-                        "texel": view.lighting.atlas.texel, "tolerance": TOLERANCE * view.scene.size,
-                        "vicinity": VICINITY * view.scene.size}
+                        "texel": view.lighting.atlas.texel, "tolerance": TOLERANCE * view.scene.placement.size,
+                        "vicinity": VICINITY * view.scene.placement.size}
             soft.run(lambda fragment: self._lit_program(view, fragment), inputs, view.lighting.atlas.texture,
                      uniforms | lighting)
             started = self._took("softness", started)
@@ -267,22 +264,18 @@ class Renderer:
         """A full-screen shader that knows the lights."""
         program = self._program("fullscreen.vert", fragment)
         if "Lights" in program:
-            self._use_lights(program, view.stage, view.heading, view.lighting.lights, view.lighting.atlas, view.scene)
+            self._use_lights(program, view.scene, view.lighting.lights, view.lighting.atlas)
         return program
 
     def _render_plate(self, frame: Frame, view: _View) -> None:
         """The stage without the product, under its shadow."""
-        program = self._program("fullscreen.vert", f"plate_{view.stage.backdrop}.frag")
-        camera, stage, heading = view.camera, view.stage, view.heading
+        scene = view.scene
+        program = self._program("fullscreen.vert", f"plate_{scene.stage.backdrop}.frag")
         flip = np.diag([1.0, -1.0, 1.0, 1.0])
-        set_uniforms(program, _floor_uniforms(view.scene) | _light_uniforms(stage, heading, view.lighting.lights) | {
-            "unproject": np.linalg.inv(flip @ camera.projection @ camera.view),
+        set_uniforms(program, _floor_uniforms(scene.placement) | _light_uniforms(scene, view.lighting.lights) | {
+            "unproject": np.linalg.inv(flip @ scene.camera.projection @ scene.camera.view),
             "frame_size": (frame.width, frame.height), "floor_share": 0,
-            "stage_front": tuple(heading.front), "stage_right": tuple(heading.right),
-            "shadow_strength": stage.shadow_strength, "contact_strength": stage.contact_strength,
-            "shadow_reach": stage.shadow_reach,
-            "footprint": view.scene.footprint,
-        })
+            "stage_right": tuple(scene.heading.right), "footprint": scene.placement.footprint})
         view.lighting.floor.use(0)
         with Targets(self.context, (frame.width, frame.height), ("f2",), depth=False) as target:
             target.begin()
@@ -290,28 +283,20 @@ class Renderer:
             frame.plate[...] = target.read(0)[..., :3]
 
 
-def _target(mesh: Mesh, shot: Shot, region: Region | None, scene: Scene) -> Target:
-    if shot.framed_region is None:
-        return Target(scene.points, scene.points)
-    if region is None:
-        raise RenderError("region_not_found", f"Shot {shot.name} frames region {shot.framed_region!r}, which is not "
-                          "among the product's regions.", "Check `regions:` in product.yaml.")
-    return region_target(mesh, shot.instances, region, scene.points)
-
-
 def _camera_uniforms(tile: Tile, view: _View) -> dict[str, Any]:
-    camera = view.camera
-    return {"view": camera.view, "clip": tile.crop(view.shot) @ camera.projection @ camera.view,
+    camera = view.scene.camera
+    return {"view": camera.view, "clip": tile.crop(view.scene.shot) @ camera.projection @ camera.view,
             "eye": tuple(np.linalg.inv(camera.view)[:3, 3])}
 
 
-def _floor_uniforms(scene: Scene) -> dict[str, Any]:
-    return {"floor_centre": tuple(scene.centre), "floor_reach": FLOOR_REACH * scene.size, "product_size": scene.size}
+def _floor_uniforms(placement: Placement) -> dict[str, Any]:
+    return {"floor_centre": tuple(placement.centre), "floor_reach": FLOOR_REACH * placement.size,
+            "product_size": placement.size}
 
 
-def _light_uniforms(stage: Stage, heading: Heading, lights: Lights) -> dict[str, Any]:
+def _light_uniforms(scene: Scene, lights: Lights) -> dict[str, Any]:
+    stage, heading = scene.stage, scene.heading
     frames = [box_frame(box, heading) for box in stage.softboxes]
-    key = Lights(lights.directions[:lights.key], lights.colors[:lights.key], lights.key, lights.key)
     return {
         "light_count": len(lights.directions), "key_count": lights.key, "dome_first": lights.dome,
         "box_count": len(frames), "box_axis": [tuple(frame.axis) for frame in frames],
@@ -320,6 +305,6 @@ def _light_uniforms(stage: Stage, heading: Heading, lights: Lights) -> dict[str,
         "dome_zenith": stage.dome_zenith, "dome_horizon": stage.dome_horizon,
         "dome_back": stage.dome_back, "stage_front": tuple(heading.front), "floor_albedo": stage.floor_albedo,
         "floor_light": tuple(lights.irradiance(_UP)), "wall_light": tuple(lights.irradiance(heading.front)),
-        "key_floor": tuple(key.irradiance(_UP)), "key_wall": tuple(key.irradiance(heading.front)),
-        "key_direction": tuple(frames[0].axis),
+        "key_floor": tuple(lights.key_irradiance(_UP)), "key_wall": tuple(lights.key_irradiance(heading.front)),
+        "key_direction": tuple(lights.directions[:lights.key].mean(axis=0)),
     }

@@ -61,8 +61,8 @@ def light_matrices(lights: Lights, points: F64) -> tuple[F64, F64]:
 
 
 def cast_shadows(context: moderngl.Context, buffers: MeshBuffers, instances: tuple[Instance, ...], lights: Lights,
-                 patches: F64, points: F64, programs: Programs) -> ShadowAtlas:
-    """Render one depth map per light; ``patches`` (L,) radians as light_patches gives them."""
+                 points: F64, programs: Programs) -> ShadowAtlas:
+    """Render one depth map per light."""
     matrices, spans = light_matrices(lights, points)
     side = TILE * ATLAS_TILES
     texture = context.depth_texture((side, side))
@@ -80,11 +80,11 @@ def cast_shadows(context: moderngl.Context, buffers: MeshBuffers, instances: tup
         buffers.draw_casters(programs, instances)
     context.polygon_offset = (0.0, 0.0)
     target.release()
-    return ShadowAtlas(texture, _block(context, lights, patches, matrices, spans),
+    return ShadowAtlas(texture, _block(context, lights, matrices, spans),
                        float(spans[:, :2].max()) / (TILE - 2 * BORDER), float(spans[:, 2].mean()))
 
 
-def _block(context: moderngl.Context, lights: Lights, patches: F64, matrices: F64, spans: F64) -> moderngl.Buffer:
+def _block(context: moderngl.Context, lights: Lights, matrices: F64, spans: F64) -> moderngl.Buffer:
     """std140: three rows per light from world to 0..1 map coordinates, then directions, colours and patches."""
     count = len(matrices)
     rows = np.zeros((MAX_LIGHTS, 3, 4), np.float32)
@@ -94,7 +94,7 @@ def _block(context: moderngl.Context, lights: Lights, patches: F64, matrices: F6
     vectors[0, :count, :3] = lights.directions
     vectors[1, :count, :3] = lights.colors
     share = (TILE - 2 * BORDER) / (TILE * ATLAS_TILES)
-    vectors[2, :count] = np.column_stack([patches[:, None] * share / spans[:, :2], spans[:, 2], patches])
+    vectors[2, :count] = np.column_stack([lights.radii[:, None] * share / spans[:, :2], spans[:, 2], lights.radii])
     return context.buffer(rows.tobytes() + vectors.tobytes())
 
 

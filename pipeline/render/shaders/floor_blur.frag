@@ -7,9 +7,8 @@ uniform sampler2D dark_other;
 uniform vec2 map_size;
 uniform float product_size;
 uniform vec2 spacing;              // radians between neighbouring lights: of the key, of all others
-layout(location = 0) out vec4 o_open;    // share of the key, of all others; what blockers near the floor hold back of both
+layout(location = 0) out vec4 o_open;    // share of the key, of all others
 const int TAPS = 16;
-const vec4 NEAR = vec4(1.0, 0.7, 0.1, 0.0);   // of each layer, what counts as contact
 
 // Average of one layer over a disc; the mip level makes few taps enough.
 float spread(sampler2D dark, vec3 p, int layer, float radius, float turn) {
@@ -27,14 +26,12 @@ float spread(sampler2D dark, vec3 p, int layer, float radius, float turn) {
 
 void main() {
     vec3 p = floor_point(gl_FragCoord.xy / map_size * 2.0 - 1.0);
-    vec2 dark = vec2(0.0), near = vec2(0.0);
+    vec2 dark = vec2(0.0);
     float height = LAYER * product_size;
     for (int layer = 0; layer < 4; ++layer) {
         vec2 radius = max(height * spacing, vec2(0.003 * product_size));
-        vec2 part = vec2(spread(dark_key, p, layer, radius.x, 0.0), spread(dark_other, p, layer, radius.y, 0.0));
-        dark += part;
-        near += part * NEAR[layer];
+        dark += vec2(spread(dark_key, p, layer, radius.x, 0.0), spread(dark_other, p, layer, radius.y, 0.0));
         height *= LAYER_STEP;
     }
-    o_open = vec4(1.0 - dark, near);
+    o_open = vec4(1.0 - dark, 0.0, 1.0);
 }

@@ -6,10 +6,6 @@ uniform sampler2D floor_share;     // light that passes the product: of the key,
 uniform vec3 stage_front;          // horizontal, towards the camera
 uniform vec3 stage_right;
 uniform float product_size;
-uniform float shadow_strength;     // of the broad shadow
-uniform float contact_strength;    // of what blockers near the floor add
-uniform float shadow_reach;        // product sizes from the footprint to where the last shadow ends
-uniform vec2 footprint;            // half sides of the product's footprint, metres along x and z
 uniform vec3 floor_albedo;
 uniform vec3 floor_light;          // what a white floor sends back, unshadowed
 uniform vec3 wall_light;           // the same of an upright card that faces the camera
@@ -35,14 +31,10 @@ float to_floor(Ray ray) {
 // Share of light that reaches the floor at ``p`` from the key and from all else; exactly 1 far away.
 vec2 floor_open(vec3 p) {
     vec2 w = (p.xz - floor_centre.xz) / floor_reach;
-    if (max(abs(w.x), abs(w.y)) >= 1.0) return vec2(1.0);
-    vec4 share = textureLod(floor_share, floor_coordinate(p) * 0.5 + 0.5, 0.0);
-    // Where next to nothing gets in, the product all but touches, whatever its height.
-    vec2 strength = mix(vec2(shadow_strength), vec2(contact_strength), smoothstep(0.55, 0.95, 1.0 - share.rg));
-    vec2 dark = (1.0 - share.rg - share.ba) * strength + share.ba * contact_strength;
-    float away = length(max(abs(p.xz - floor_centre.xz) - footprint, 0.0)) / product_size;
-    float fade = 1.0 - smoothstep(0.0, shadow_reach, away);
-    return 1.0 - clamp((dark - 0.004) / 0.996, 0.0, 1.0) * fade;
+    float rim = max(abs(w.x), abs(w.y));
+    if (rim >= 1.0) return vec2(1.0);
+    vec2 share = textureLod(floor_share, floor_coordinate(p) * 0.5 + 0.5, 0.0).rg;
+    return mix(share, vec2(1.0), smoothstep(0.8, 1.0, rim));
 }
 
 // Light on the floor with the product's shadow in it.
