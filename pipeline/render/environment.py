@@ -81,28 +81,43 @@ def box_frame(box: Softbox, heading: Heading = _UPRIGHT) -> BoxFrame:
     return BoxFrame(axis, right, np.cross(axis, right), (half_width, half_height), np.asarray(box.irradiance) / spread)
 
 
-def radiance_towards(stage: Stage, directions: F64) -> F64:
-    """(..., 3) radiance that arrives from directions (..., 3) in the stage's axes; its floor sends none."""
-    total = surroundings_towards(stage, directions)
+def radiance_towards(stage: Stage, directions: F64, only_key: bool | None = None) -> F64:
+    """(..., 3) radiance that arrives from directions (..., 3) in the stage's axes; its floor sends none.
+
+    ``only_key``: of the key alone, or (False) of all else. A key that is part of an environment is part
+    of all else.
+    """
+    total = np.zeros(directions.shape) if only_key else surroundings_towards(stage, directions)
+    lit = _above_floor(stage, directions)
     for box in stage.softboxes:
+        if only_key is not None and only_key != (box is stage.key):
+            continue
         frame = box_frame(box)
         longitude = np.arctan2(directions @ frame.right, directions @ frame.axis)
         latitude = np.arcsin(np.clip(directions @ frame.up, -1.0, 1.0))
-        inside = (np.abs(longitude) < frame.half[0]) & (np.abs(latitude) < frame.half[1]) & (directions[..., 1] > 0.0)
-        total = total + inside[..., None] * frame.radiance
+        inside = (np.abs(longitude) < frame.half[0]) & (np.abs(latitude) < frame.half[1])
+        total = total + (inside[..., None] & lit) * frame.radiance
     return total
 
 
 def surroundings_towards(stage: Stage, directions: F64) -> F64:
     """The same without softboxes."""
+    lit = _above_floor(stage, directions)
     height = np.clip(directions[..., 1:2], 0.0, 1.0)
     if stage.environment is not None:
-        return _lookup(stage.environment.radiance, directions) * (directions[..., 1:2] > 0.0)
+        return _lookup(stage.environment.radiance, directions) * lit
     level = np.maximum(np.hypot(directions[..., 0], directions[..., 2]), 1e-9)
     behind = (0.5 - 0.5 * directions[..., 2] / level)[..., None]
     horizon = np.asarray(stage.dome_horizon) * (1 - behind) + np.asarray(stage.dome_back) * behind
-    total: F64 = (horizon * (1 - height) + np.asarray(stage.dome_zenith) * height) * (directions[..., 1:2] > 0.0)
+    total: F64 = (horizon * (1 - height) + np.asarray(stage.dome_zenith) * height) * lit
     return total
+
+
+def _above_floor(stage: Stage, directions: F64) -> NDArray[np.bool_]:
+    if stage.floor_albedo is None:
+        return np.ones((*directions.shape[:-1], 1), np.bool_)
+    lit: NDArray[np.bool_] = directions[..., 1:2] > 0.0
+    return lit
 
 
 def panorama_directions(height: int) -> F64:
@@ -147,7 +162,9 @@ def _stage_lights(stage: Stage) -> Lights:
         u, v = _stratified(box.samples)
         longitude = (2 * u - 1) * frame.half[0]
         # A box that stands on the floor is mirrored down to it, but lights from above the horizon only.
-        lowest = max(-frame.half[1], HORIZON - math.radians(box.elevation_deg))
+        lowest = -frame.half[1]
+        if stage.floor_albedo is not None:
+            lowest = max(lowest, HORIZON - math.radians(box.elevation_deg))
         latitude = lowest + v * (frame.half[1] - lowest)
         directions.append(np.cos(latitude)[:, None] * (np.cos(longitude)[:, None] * frame.axis
                                                        + np.sin(longitude)[:, None] * frame.right)
@@ -158,7 +175,7 @@ def _stage_lights(stage: Stage) -> Lights:
         radii.append(np.full(box.samples, OVERLAP * math.sqrt(solid / math.pi)))
     first = sum(box.samples for box in stage.softboxes)
     found = (_dome_lights(stage) if stage.environment is None
-             else _panorama_lights(stage.environment, stage.dome_samples))
+             else _panorama_lights(stage.environment, stage.dome_samples, stage.floor_albedo is None))
     directions.append(found[0])
     colors.append(found[1])
     radii.append(found[2])
@@ -175,16 +192,18 @@ def sample_lights(stage: Stage, heading: Heading) -> Lights:
 
 def _dome_lights(stage: Stage) -> tuple[F64, F64, F64]:
     u, v = _stratified(stage.dome_samples)
-    height = HORIZON + (1.0 - HORIZON) * u
+    lowest = -1.0 if stage.floor_albedo is None else HORIZON
+    height = lowest + (1.0 - lowest) * u
     ring = np.sqrt(1.0 - height * height)
     angle = 2 * math.pi * v
     directions = np.stack([ring * np.sin(angle), height, ring * np.cos(angle)], axis=1)
-    colors = surroundings_towards(stage, directions) * (2.0 / stage.dome_samples)
-    return directions, colors, np.full(stage.dome_samples, OVERLAP * math.sqrt(2.0 / stage.dome_samples))
+    solid = 2 * math.pi * (1.0 - min(lowest, 0.0)) / stage.dome_samples
+    colors = surroundings_towards(stage, directions) * (solid / math.pi)
+    return directions, colors, np.full(stage.dome_samples, OVERLAP * math.sqrt(solid / math.pi))
 
 
-def _panorama_lights(environment: Environment, count: int) -> tuple[F64, F64, F64]:
-    """Median cut (P. Debevec, "A Median Cut Algorithm for Light Probe Sampling", 2005) of the upper half.
+def _panorama_lights(environment: Environment, count: int, whole: bool) -> tuple[F64, F64, F64]:
+    """Median cut (P. Debevec, "A Median Cut Algorithm for Light Probe Sampling", 2005), of the upper half or all.
 
     Directions, colours and radii, the strongest radiance first. Regions are halved by energy along their
     longer side until there are ``count``.
@@ -198,7 +217,7 @@ def _panorama_lights(environment: Environment, count: int) -> tuple[F64, F64, F6
     directions = panorama_directions(rows)[..., :]
     solid = np.maximum(np.cos(math.pi / 2 - (np.arange(rows) + 0.5) / rows * math.pi), 0.0)
     solid = np.broadcast_to(solid[:, None] * (math.pi / rows) ** 2, (rows, columns))
-    above = rows // 2
+    above = rows if whole else rows // 2
     power = image * solid[..., None]
     energy = np.zeros((above + 1, columns + 1))
     energy[1:, 1:] = power[:above].sum(axis=2).cumsum(axis=0).cumsum(axis=1)
@@ -212,7 +231,7 @@ def _panorama_lights(environment: Environment, count: int) -> tuple[F64, F64, F6
         weight = part.sum(axis=2, keepdims=True) + 1e-12 * solid[top:bottom, left:right, None]
         centre = (directions[top:bottom, left:right] * weight).sum(axis=(0, 1))
         centre /= np.linalg.norm(centre)
-        centre[1] = max(centre[1], HORIZON)
+        centre[1] = centre[1] if whole else max(centre[1], HORIZON)
         found.append(centre / np.linalg.norm(centre))
         colors.append(part.sum(axis=(0, 1)) / math.pi)
         areas.append(float(solid[top:bottom, left:right].sum()))

@@ -62,7 +62,7 @@ class Stage:
     dome_horizon: Rgb                      # towards the camera
     dome_back: Rgb                         # behind the product
     dome_samples: int                      # shadow-casting directions of dome or environment; a multiple of 4
-    floor_albedo: Rgb
+    floor_albedo: Rgb | None               # None: no floor, light from below as well
     white_backdrop: bool = False
     environment: Environment | None = None  # takes the place of the dome
 
