@@ -46,6 +46,7 @@ class Material:
     alpha_mode: AlphaMode = "opaque"
     alpha_cutoff: float = 0.5
     double_sided: bool = False
+    unlit: bool = False                    # shown as it is in the file's own viewer: it mirrors nothing
     textures: Mapping[Slot, TextureRef] = field(default_factory=dict)
     kind: str = "unknown"                  # leather, knit, canvas, rubber, ceramic, glass, metal, cardboard, …
     kind_source: Literal["file", "manifest", "guess", "default"] = "default"
