@@ -165,6 +165,7 @@ def material_uniforms(material: Material) -> Mapping[str, Any]:
         "m_base": material.base_color,
         "m_emissive": material.emissive,
         "m_surface": (material.metallic, material.roughness, material.clearcoat, material.sheen),
+        "m_specular": float(not material.unlit),
         "m_opacity": 1.0 - MAX_SEE_THROUGH * material.transmission,
         "m_alpha_mode": ("opaque", "mask", "blend").index(material.alpha_mode),
         "m_cutoff": material.alpha_cutoff,

@@ -47,7 +47,8 @@ def prefiltered(stage: Stage) -> tuple[F32, F32]:
 def _picture(stage: Stage, rows: int, key: bool) -> F32:
     """(rows, 2·rows, 3) light of the key alone, or of all else; 2×2 samples a pixel."""
     fine = radiance_towards(stage, panorama_directions(2 * rows), only_key=key)
-    return fine.reshape(rows, 2, 2 * rows, 2, 3).mean(axis=(1, 3)).astype(np.float32)
+    coarse: F32 = fine.reshape(rows, 2, 2 * rows, 2, 3).mean(axis=(1, 3)).astype(np.float32)
+    return coarse
 
 
 def _floor(stage: Stage, rows: int) -> F32:

@@ -18,12 +18,15 @@ from numpy.typing import NDArray
 from pipeline.catalogue import Instance, Region, Shot
 from pipeline.mesh.types import Mesh
 from pipeline.render.context import build_program, open_context, set_uniforms
-from pipeline.render.environment import Lights, box_frame, sample_lights
+from pipeline.render.environment import Lights, sample_lights
 from pipeline.render.geometry import CHART_ROW, MeshBuffers, Programs
+from pipeline.render.mirror import Mirror, mirror_of
 from pipeline.render.passes import Frame, Tile, assemble, tiles_of
+from pipeline.render.prefilter import ROUGHNESS
 from pipeline.render.scene import Placement, Scene, compose, place
 from pipeline.render.shadows import DEFINES, ShadowAtlas, cast_shadows, light_floor
 from pipeline.render.soften import COARSE, TOLERANCE, VICINITY, SoftShadows, bind_textures
+from pipeline.render.stage import Stage
 from pipeline.render.targets import Targets, draw_fullscreen
 from pipeline.render.textures import Textures
 from pipeline.render.types import ControlPasses
@@ -31,6 +34,7 @@ from pipeline.render.types import ControlPasses
 F64 = NDArray[np.float64]
 SAMPLES = 2                # per axis, of material and light
 COVERAGE_SAMPLES = 4       # per axis, of coverage
+MOST_MIRRORS = 4           # stages whose reflections stay on the GPU, 15 MB each
 FLOOR_REACH = 3.2          # of the product's size, how far its shadow may fall
 _UP = np.array([0.0, 1.0, 0.0])
 _MATERIAL = ("g_base", "g_normal", "g_face", "g_emissive", "g_coat")
@@ -57,6 +61,8 @@ class _View:
     scene: Scene
     buffers: MeshBuffers
     lighting: _Lighting
+    mirror: Mirror
+    indirect: bool
 
 
 class Renderer:
@@ -72,6 +78,7 @@ class Renderer:
         self._loaded: tuple[Mesh, Textures, MeshBuffers] | None = None
         self._placed: tuple[Mesh, tuple[Instance, ...], Placement] | None = None
         self._lighting: _Lighting | None = None
+        self._mirrors: dict[str, Mirror] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -86,6 +93,9 @@ class Renderer:
             for program in self._programs.values():
                 program.release()
             self._programs.clear()
+            for mirror in self._mirrors.values():
+                mirror.release()
+            self._mirrors.clear()
         self.context.release()
 
     def render(self, mesh: Mesh, shot: Shot, textures: Textures, region: Region | None = None) -> ControlPasses:
@@ -101,20 +111,20 @@ class Renderer:
         self.seconds["setup"] += composed
         return passes
 
-    def draw(self, scene: Scene) -> ControlPasses:
-        """All passes of one scene."""
+    def draw(self, scene: Scene, indirect: bool = True) -> ControlPasses:
+        """All passes of one scene; without ``indirect``, in light that met no other surface before."""
         # Other contexts of this process may have been current in between.
         with self.context:
-            return self._draw(scene)
+            return self._draw(scene, indirect)
 
-    def _draw(self, scene: Scene) -> ControlPasses:
+    def _draw(self, scene: Scene, indirect: bool) -> ControlPasses:
         self.seconds = {}
         started = time.perf_counter()
         buffers = self._load(scene.mesh, scene.textures)
         started = self._took("setup", started)
         lighting = self._light(buffers, scene)
         started = self._took("shadows", started)
-        view = _View(scene, buffers, lighting)
+        view = _View(scene, buffers, lighting, self._mirror(scene.stage), indirect)
         frame = Frame.of(scene.shot)
         for tile in tiles_of(scene.camera, scene.shot, scene.placement.points):
             self._render_points(frame, tile, view)
@@ -168,12 +178,19 @@ class Renderer:
         self._lighting = _Lighting(key, lights, atlas, light_floor(self.context, atlas, floor, blur))
         return self._lighting
 
+    def _mirror(self, stage: Stage) -> Mirror:
+        if stage.sha256 not in self._mirrors:
+            while len(self._mirrors) >= MOST_MIRRORS:
+                self._mirrors.pop(next(iter(self._mirrors))).release()
+            self._mirrors[stage.sha256] = mirror_of(self.context, stage)
+        return self._mirrors[stage.sha256]
+
     # Shaders
 
     def _program(self, vertex: str, fragment: str, pierced: bool = False) -> moderngl.Program:
         key = (vertex, fragment, pierced)
         if key not in self._programs:
-            defines = {**DEFINES, "COARSE": COARSE, "CHART_ROW": CHART_ROW, "PIERCED": int(pierced)}
+            defines = {**DEFINES, "COARSE": COARSE, "CHART_ROW": CHART_ROW, "LAYERS": len(ROUGHNESS), "PIERCED": int(pierced)}
             self._programs[key] = build_program(self.context, vertex, fragment, defines)
         return self._programs[key]
 
@@ -252,8 +269,11 @@ class Renderer:
             program = self._lit_program(view, "shade.frag")
             bind_textures(program, inputs | {"coverage": covered.colors[0], "shares": soft.shares, "place": soft.place,
                                              "face": soft.face, "behind": soft.behind, "around": soft.around,
-                                             "cells": soft.cells})
-            set_uniforms(program, uniforms | lighting)
+                                             "cells": soft.cells, "mirror_rest": view.mirror.rest,
+                                             "mirror_key": view.mirror.key})
+            set_uniforms(program, uniforms | lighting | {
+                "indirect": float(view.indirect), "to_stage": view.scene.heading.axes,
+                "mirror_roughness": list(ROUGHNESS)})
             draw_fullscreen(context, program)
             for index, target in enumerate((frame.product, frame.base, frame.albedo, frame.specular, frame.emissive,
                                             frame.diffuse)):
@@ -295,15 +315,10 @@ def _floor_uniforms(placement: Placement) -> dict[str, Any]:
 
 
 def _light_uniforms(scene: Scene, lights: Lights) -> dict[str, Any]:
-    stage, heading = scene.stage, scene.heading
-    frames = [box_frame(box, heading) for box in stage.softboxes]
+    heading = scene.heading
     return {
         "light_count": len(lights.directions), "key_count": lights.key, "dome_first": lights.dome,
-        "box_count": len(frames), "box_axis": [tuple(frame.axis) for frame in frames],
-        "box_right": [tuple(frame.right) for frame in frames], "box_up": [tuple(frame.up) for frame in frames],
-        "box_half": [frame.half for frame in frames], "box_radiance": [tuple(frame.radiance) for frame in frames],
-        "dome_zenith": stage.dome_zenith, "dome_horizon": stage.dome_horizon,
-        "dome_back": stage.dome_back, "stage_front": tuple(heading.front), "floor_albedo": stage.floor_albedo,
+        "stage_front": tuple(heading.front), "floor_albedo": scene.stage.floor_albedo or (0.0, 0.0, 0.0),
         "floor_light": tuple(lights.irradiance(_UP)), "wall_light": tuple(lights.irradiance(heading.front)),
         "key_floor": tuple(lights.key_irradiance(_UP)), "key_wall": tuple(lights.key_irradiance(heading.front)),
         "key_direction": tuple(lights.directions[:lights.key].mean(axis=0)),

@@ -89,7 +89,7 @@ class SoftShadows:
             sampler.clear(units.index(name))
 
 
-def bind_textures(program: moderngl.Program, textures: Mapping[str, moderngl.Texture]) -> None:
+def bind_textures(program: moderngl.Program, textures: Mapping[str, moderngl.Texture | moderngl.TextureArray]) -> None:
     """Bind textures to units in their order, and tell the program's samplers."""
     for unit, (name, texture) in enumerate(textures.items()):
         texture.use(unit)

@@ -5,7 +5,7 @@ layout(location = 0) out vec4 o_base;      // rgb linear, 1 where covered
 layout(location = 1) out vec4 o_normal;    // world normal, roughness
 layout(location = 2) out vec4 o_face;      // world face normal, baked occlusion
 layout(location = 3) out vec4 o_emissive;  // rgb, metallic
-layout(location = 4) out vec4 o_coat;      // clearcoat, sheen
+layout(location = 4) out vec4 o_coat;      // clearcoat, sheen, 1 where a surface mirrors at all
 
 void main() {
     vec4 base = base_color();
@@ -29,5 +29,5 @@ void main() {
     o_face = vec4(face, occlusion);
     // Half floats end at 65504.
     o_emissive = vec4(min(emissive, vec3(3e4)), clamp(mr.x, 0.0, 1.0));
-    o_coat = vec4(m_surface.zw, 0.0, 0.0);
+    o_coat = vec4(m_surface.zw, m_specular, 0.0);
 }

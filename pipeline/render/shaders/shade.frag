@@ -3,6 +3,7 @@
 // specular are over covered samples (not premultiplied); only the product is multiplied by coverage.
 #include "lights.glsl"
 #include "sample.glsl"
+#include "mirror.glsl"
 uniform sampler2D g_base;
 uniform sampler2D g_emissive;
 uniform sampler2D g_coat;
@@ -15,6 +16,7 @@ uniform sampler2D around;          // mean albedo and openness around a point, o
 uniform sampler2D cells;           // its places
 uniform vec3 eye;
 uniform float tolerance;           // metres off a surface's plane
+uniform float indirect;            // 1; 0 leaves out all light that met a surface before
 
 layout(location = 0) out vec4 o_product;   // rgb · coverage, coverage
 layout(location = 1) out vec4 o_base;      // rgb, share of the key light
@@ -39,13 +41,19 @@ float specular_occlusion(float cosine, float ao, float roughness) {
     return clamp(pow(cosine + ao, exp2(-16.0 * roughness - 1.0)) - 1.0 + ao, 0.0, 1.0);
 }
 
-vec3 reflected(vec3 d, float roughness, float ao, float key, float cosine, float floor_share,
-               vec3 walls) {
-    float sigma = max(0.012, 0.9 * roughness * roughness);
+// Rough lobes lean towards the normal (S. Lagarde and C. de Rousiers 2014).
+vec3 leaned(vec3 n, vec3 r, float roughness) {
+    float smoothness = 1.0 - roughness;
+    return normalize(mix(n, r, smoothness * (sqrt(smoothness) + roughness)));
+}
+
+vec3 reflected(vec3 n, vec3 v, float roughness, float ao, float key_open, float cosine, float floor_share, vec3 walls) {
     float open = specular_occlusion(cosine, ao, roughness);
-    vec3 light = dome_light(d, sigma, floor_share) * open + walls * (1.0 - open);
-    for (int i = 0; i < box_count; ++i) light += box_light(i, d, sigma) * (i == 0 ? mix(open, key, 0.6) : open);
-    return light;
+    vec4 rest;
+    vec3 key;
+    mirrored(leaned(n, reflect(-v, n), roughness), roughness, rest, key);
+    vec3 light = (rest.rgb + floor_albedo * floor_light * (rest.a * floor_share)) * open + walls * (1.0 - open);
+    return light + key * mix(open, key_open, 0.6);
 }
 
 // Light that a closed direction sends: of walls with this albedo, as open as what is around, and all their
@@ -108,29 +116,31 @@ void add_sample(ivec2 at, inout Sums sums) {
     float visibility = open.x, ao = open.z;
     // The floor sends light up, less of it where the product's own shadow lies.
     float height = clamp((p.y - floor_y) / (0.22 * product_size), 0.0, 1.0);
-    float floor_share = mix(0.15, 0.75, smoothstep(0.0, 1.0, height));
+    float floor_share = indirect * mix(0.15, 0.75, smoothstep(0.0, 1.0, height));
     vec3 bounce = floor_albedo * floor_light * (0.5 - 0.5 * n.y) * floor_share * mix(0.45, 1.0, ao);
     float baked = face_occlusion.w;
     float closed = ao * baked;
     // What is close enough to shadow crisply lies in the same dark gap and sends nothing.
-    vec3 walls = from_walls(closed, surroundings(at, p, sample_face(at))) * (1.0 - open.w) * (1.0 - open.w);
+    vec3 walls = from_walls(closed, surroundings(at, p, sample_face(at))) * (indirect * (1.0 - open.w) * (1.0 - open.w));
     vec3 diffuse_light = 4.0 * (key * visibility + rest * open.y * mix(1.0, baked, 0.7)) + bounce * baked
                        + walls * (1.0 - closed);
 
     // Rounding may bring the cosine above 1, and a negative base of pow() is not a number.
     float cosine = clamp(dot(n, v), 1e-3, 1.0);
-    vec3 f0 = mix(vec3(0.04), base.rgb, metallic);
+    vec3 f0 = mix(vec3(0.04 * coat.z), base.rgb, metallic);
     vec2 brdf = environment_brdf(roughness, cosine);
-    vec3 r = reflect(-v, n);
-    vec3 specular = reflected(r, roughness, closed, visibility, cosine, floor_share, walls) * (f0 * brdf.x + brdf.y);
+    // What one bounce between the facets loses, further ones return (C. Fdez-Agüera, "A Multiple-Scattering
+    // Microfacet Model for Real-Time Image-based Lighting", 2019); what is mirrored is not scattered.
+    vec3 energy = (f0 * brdf.x + brdf.y * max(coat.z, metallic)) * (1.0 + f0 * (1.0 / (brdf.x + brdf.y) - 1.0));
+    vec3 specular = energy * reflected(n, v, roughness, closed, visibility, cosine, floor_share, walls);
     vec3 albedo = base.rgb * (1.0 - metallic);
-    float transmitted = 1.0 - (0.04 * brdf.x + brdf.y);
+    vec3 transmitted = 1.0 - clamp(energy, 0.0, 1.0);
     // Cloth: fibres catch light at grazing angles.
     specular += coat.y * 0.35 * pow(1.0 - cosine, 3.0) * sqrt(base.rgb) * diffuse_light;
     float coat_fresnel = coat.x * (0.04 + 0.96 * pow(1.0 - cosine, 5.0));
     if (coat_fresnel > 0.0)
         specular = specular * (1.0 - coat_fresnel)
-                 + coat_fresnel * reflected(r, 0.12, closed, visibility, cosine, floor_share, walls);
+                 + coat_fresnel * reflected(n, v, 0.12, closed, visibility, cosine, floor_share, walls);
     vec3 emissive = emissive_metallic.rgb;
 
     sums.radiance += albedo * diffuse_light * transmitted * (1.0 - coat_fresnel) + specular + emissive;

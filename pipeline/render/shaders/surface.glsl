@@ -11,6 +11,7 @@ uniform vec3 eye;
 uniform vec4 m_base;
 uniform vec3 m_emissive;
 uniform vec4 m_surface;         // metallic, roughness, clearcoat, sheen
+uniform float m_specular;       // 0: unlit in the file, so it mirrors nothing
 uniform float m_opacity;        // of the material as a whole: transmission
 uniform int m_alpha_mode;       // 0 opaque, 1 mask, 2 blend
 uniform float m_cutoff;
