@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Wrap = Literal["repeat", "mirror", "clamp"]
-Slot = Literal["base_color", "normal", "metallic_roughness", "occlusion", "emissive"]
+Slot = Literal["base_color", "normal", "metallic_roughness", "occlusion", "emissive",
+               "roughness", "metallic", "opacity"]  # the last three: one channel, beside or instead of packed maps
 AlphaMode = Literal["opaque", "mask", "blend"]
 Axis = Literal["+x", "-x", "+y", "-y", "+z", "-z"]
 
@@ -28,6 +29,7 @@ class TextureRef:
     offset: tuple[float, float] = (0.0, 0.0)   # KHR_texture_transform: uv' = offset + R(rotation)·(scale·uv)
     scale: tuple[float, float] = (1.0, 1.0)
     rotation: float = 0.0                  # radians, counter-clockwise as in KHR_texture_transform
+    strength: float = 1.0                  # of a normal map's slope, or of an occlusion map
 
 
 @dataclass(frozen=True, slots=True)

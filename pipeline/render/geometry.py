@@ -22,7 +22,8 @@ CASTER_GRID = 400          # cells along the longest side of heavier meshes
 MOST_CASTERS = 120_000     # triangles; the grid gets coarser to stay near it
 MAX_SEE_THROUGH = 0.4      # glass keeps at least 60 % opacity, so that its shape stays in the mask
 _SRGB8_ALPHA8 = 0x8C43
-_SAMPLERS = ("t_base", "t_normal", "t_metallic_roughness", "t_occlusion", "t_emissive")
+_SAMPLERS = ("t_base", "t_normal", "t_metallic_roughness", "t_occlusion", "t_emissive", "t_roughness", "t_metallic",
+             "t_opacity")
 _ATTRIBUTES = ("in_position", "in_normal", "in_uv0", "in_uv1", "in_color", "in_tangent")
 
 
@@ -171,6 +172,8 @@ def material_uniforms(material: Material) -> Mapping[str, Any]:
         "m_cutoff": material.alpha_cutoff,
         "t_present": sum(1 << index for index, ref in enumerate(refs) if ref is not None),
         "t_transform": np.stack([_transform(ref) for ref in refs]),
+        "m_strength": tuple(material.textures[slot].strength if slot in material.textures else 1.0
+                            for slot in ("normal", "occlusion")),
         "t_uv_set": [min(ref.uv_set, 1) if ref else 0 for ref in refs],
         "t_mirror": [(int(ref.wrap_u == "mirror"), int(ref.wrap_v == "mirror")) if ref else (0, 0) for ref in refs],
         "t_clamp": [(int(ref.wrap_u == "clamp"), int(ref.wrap_v == "clamp")) if ref else (0, 0) for ref in refs],
@@ -229,14 +232,26 @@ def _width(name: str) -> int:
 
 def _columns(mesh: Mesh) -> dict[str, NDArray[np.float32]]:
     count = len(mesh.positions)
-    uv = [*mesh.uv_sets[:2]]
-    while len(uv) < 2:
-        uv.append(uv[0] if uv else np.zeros((count, 2), np.float32))
+    uv = [mesh.uv_sets[0] if mesh.uv_sets else np.zeros((count, 2), np.float32), _second_uv(mesh)]
     return {
         "in_position": mesh.positions, "in_normal": mesh.normals, "in_uv0": uv[0], "in_uv1": uv[1],
         "in_color": mesh.colors if mesh.colors is not None else np.ones((count, 4), np.float32),
         "in_tangent": mesh.tangents if mesh.tangents is not None else np.zeros((count, 4), np.float32),
     }
+
+
+def _second_uv(mesh: Mesh) -> NDArray[np.float32]:
+    """(V, 2) the set that a material's textures use beside set 0; a vertex belongs to one material."""
+    others = [next((ref.uv_set for ref in material.textures.values() if ref.uv_set > 0), 0)
+              for material in mesh.materials]
+    if not any(others):
+        return mesh.uv_sets[0] if mesh.uv_sets else np.zeros((len(mesh.positions), 2), np.float32)
+    chosen = mesh.uv_sets[0].copy()
+    for material, other in enumerate(others):
+        if other:
+            vertices = mesh.triangles[mesh.triangle_material == material].ravel()
+            chosen[vertices] = mesh.uv_sets[other][vertices]
+    return chosen
 
 
 def _id_texture(context: moderngl.Context, ids: NDArray[np.uint32]) -> moderngl.Texture:

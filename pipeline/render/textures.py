@@ -14,7 +14,8 @@ from PIL import Image, UnidentifiedImageError
 from pipeline.errors import TextureError
 from pipeline.mesh.types import Mesh, Slot, TextureRef
 
-SLOTS: tuple[Slot, ...] = ("base_color", "normal", "metallic_roughness", "occlusion", "emissive")
+SLOTS: tuple[Slot, ...] = ("base_color", "normal", "metallic_roughness", "occlusion", "emissive", "roughness",
+                           "metallic", "opacity")
 MAX_SIDE = 4096  # pixels; larger maps are reduced, since no shot shows more
 
 Key = tuple[str, str]

@@ -16,7 +16,9 @@ void main() {
     vec3 normal = shading_normal(face);
     vec2 mr = m_surface.xy;
     if (present(2)) mr *= texture(t_metallic_roughness, slot_uv(2)).bg;
-    float occlusion = present(3) ? texture(t_occlusion, slot_uv(3)).r : 1.0;
+    if (present(5)) mr.y *= texture(t_roughness, slot_uv(5)).r;
+    if (present(6)) mr.x *= texture(t_metallic, slot_uv(6)).r;
+    float occlusion = present(3) ? mix(1.0, texture(t_occlusion, slot_uv(3)).r, m_strength.y) : 1.0;
     vec3 emissive = m_emissive;
     if (present(4)) emissive *= texture(t_emissive, slot_uv(4)).rgb;
     // A rough highlight stands in for normals that vary within the sample (J. Tokuyoshi and A. Kaplanyan 2019).

@@ -15,6 +15,7 @@ uniform float m_specular;       // 0: unlit in the file, so it mirrors nothing
 uniform float m_opacity;        // of the material as a whole: transmission
 uniform int m_alpha_mode;       // 0 opaque, 1 mask, 2 blend
 uniform float m_cutoff;
+uniform vec2 m_strength;        // of the normal map, of the occlusion map
 uniform bool has_tangents;
 uniform int rank_grid;          // samples per pixel and axis: 1, 2 or 4
 
@@ -23,11 +24,14 @@ uniform sampler2D t_normal;
 uniform sampler2D t_metallic_roughness;
 uniform sampler2D t_occlusion;
 uniform sampler2D t_emissive;
+uniform sampler2D t_roughness;
+uniform sampler2D t_metallic;
+uniform sampler2D t_opacity;
 uniform int t_present;          // bit per slot, in the order above
-uniform mat3 t_transform[5];
-uniform int t_uv_set[5];
-uniform ivec2 t_mirror[5];      // 1 where the axis wraps mirrored
-uniform ivec2 t_clamp[5];
+uniform mat3 t_transform[8];
+uniform int t_uv_set[8];
+uniform ivec2 t_mirror[8];      // 1 where the axis wraps mirrored
+uniform ivec2 t_clamp[8];
 
 vec2 slot_uv(int slot) {
     vec2 uv = t_uv_set[slot] == 1 ? v_uv1 : v_uv0;
@@ -49,6 +53,7 @@ bool present(int slot) { return (t_present & (1 << slot)) != 0; }
 vec4 base_color() {
     vec4 color = m_base * v_color;
     if (present(0)) color *= texture(t_base, slot_uv(0));
+    if (present(7)) color.a *= texture(t_opacity, slot_uv(7)).r;
     return color;
 }
 
@@ -85,6 +90,7 @@ vec3 shading_normal(vec3 face) {
     if (!present(1)) return n;
     vec2 uv = slot_uv(1);
     vec3 bump = texture(t_normal, uv).xyz * 2.0 - 1.0;
+    bump.xy *= m_strength.x;
     vec3 t, b;
     if (has_tangents) {
         t = v_tangent.xyz;
