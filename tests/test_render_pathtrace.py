@@ -1,0 +1,107 @@
+"""The second renderer sees the same scene as the first; and the light it bakes is right where it is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.catalogue import Instance
+from pipeline.errors import RenderError
+from pipeline.mesh.types import Material
+from pipeline.render import Renderer, compose
+from pipeline.render.pathtrace import aovs, find_llvm, irradiance_at, panorama_at, probe, radiance_along, trace
+from pipeline.render.pathtrace_model import Look, Model, plane, uniform_light
+from pipeline.render.stage import Softbox, Stage
+from tests.render_meshes import box, shot, sphere, textures_of
+
+WHITE = (1.0, 1.0, 1.0)
+
+
+@pytest.fixture(autouse=True)
+def path_tracer() -> None:
+    try:
+        probe()
+    except RenderError as missing:
+        pytest.skip(missing.message)
+
+
+def test_a_card_in_even_light_sends_back_what_arrives() -> None:
+    floor = Model((plane(50.0, Look((0.5, 0.5, 0.5))),), uniform_light())
+    found = irradiance_at(floor, np.array([[0, 0, 0], [0, 1, 0]]), np.array([[0, 1, 0], [1, 0, 0]]), samples=1024,
+                          depth=3)
+    # Flat on the floor: all of the sky. Upright: half of it, and half of a floor that sends back 0.5.
+    assert found == pytest.approx(np.array([[1.0] * 3, [0.75] * 3]), abs=0.02)
+
+
+def test_light_is_taken_apart_by_its_depth() -> None:
+    floor = Model((plane(50.0, Look((0.5, 0.5, 0.5))),), uniform_light())
+    down, up = np.array([[0.0, -1.0, 0.0]]), np.array([[0.0, 1.0, 0.0]])
+    eye = np.array([[0.0, 1.0, 0.0]])
+    assert radiance_along(floor, eye, down, samples=16, depth=1) == pytest.approx(0.0)
+    assert radiance_along(floor, eye, down, samples=4096, depth=2) == pytest.approx(0.5, abs=0.01)
+    assert radiance_along(floor, eye, up, samples=1, depth=1) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_panorama_lies_as_an_environment_does() -> None:
+    glowing = plane(1.0, Look((0.0, 0.0, 0.0), emission=(2.0, 1.0, 0.5)))
+    # A lamp to the right: upright, at x = 1.
+    lamp = replace(glowing, positions=np.asarray(glowing.positions)[:, [1, 0, 2]] * 0.5 + [1.0, 0.0, 0.0])
+    seen = panorama_at(Model((lamp,), None), (0.0, 0.0, 0.0), height=32, samples=4, depth=1)
+    assert seen[16, 48] == pytest.approx([2.0, 1.0, 0.5])       # right of the middle column, which looks along −z
+    assert seen[16, 16].max() == 0.0
+
+
+@pytest.mark.parametrize("side", [-90.0, 90.0])
+def test_both_renderers_are_lit_from_the_same_side(side: float) -> None:
+    stage = Stage("lamp", "white", Softbox(side, 20.0, 40.0, 40.0, WHITE, 8), (), (0.0,) * 3, (0.0,) * 3, (0.0,) * 3, 4,
+                  (0.2, 0.2, 0.2))
+    mesh = sphere(material=Material("chalk", base_color=(0.5, 0.5, 0.5, 1.0), roughness=1.0))
+    scene = compose(mesh, shot(48, azimuth_deg=40.0), textures_of(mesh), stage=stage)
+    with Renderer() as renderer:
+        drawn = renderer.draw(scene).product
+    traced = trace(scene, samples=16, depth=2).product
+    for picture in (drawn, traced):
+        left, right = picture[:, :24, 1].sum(), picture[:, 24:, 1].sum()
+        assert (right > 2.0 * left) if side > 0 else (left > 2.0 * right)
+
+
+def test_pixels_look_at_the_same_points_of_an_off_centre_picture() -> None:
+    mesh = box()
+    scene = compose(mesh, shot((96, 64), azimuth_deg=25.0, elevation_deg=30.0), textures_of(mesh))
+    projection = scene.camera.projection.copy()
+    projection[0, 2] += 0.15
+    projection[1, 2] -= 0.1
+    scene = replace(scene, camera=replace(scene.camera, projection=projection))
+    with Renderer() as renderer:
+        drawn = renderer.draw(scene)
+    exact = aovs(scene)
+    both = np.isfinite(drawn.depth) & np.isfinite(exact.depth)
+    assert both.sum() > 500
+    assert (np.isfinite(drawn.depth) != np.isfinite(exact.depth)).sum() <= 4
+    assert drawn.depth[both] == pytest.approx(exact.depth[both], rel=1e-4)
+    assert drawn.uv[both] == pytest.approx(exact.uv[both], abs=1e-3)
+    assert (drawn.material_id == exact.material_id)[both].all()
+
+
+def test_a_mirrored_instance_shows_its_outside() -> None:
+    mesh = box()
+    mirrored = Instance(world=tuple(map(tuple, np.diag([-1.0, 1.0, 1.0, 1.0]).tolist())),
+                        mirrored=True)
+    scene = compose(mesh, replace(shot(32), instances=(mirrored,)), textures_of(mesh))
+    found = aovs(scene)
+    seen = found.instance_id > 0
+    assert (found.normal[seen][:, 2] > 0.0).all()
+    assert found.normal[seen] == pytest.approx(found.normal_geometric[seen], abs=1e-5)
+
+
+def test_an_old_llvm_is_named_before_it_ends_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRJIT_LIBLLVM_PATH", "/nowhere/libLLVM-15.so")
+    assert find_llvm() == "/nowhere/libLLVM-15.so"
+    probe.cache_clear()
+    with pytest.raises(RenderError) as missing:
+        probe()
+    probe.cache_clear()
+    assert missing.value.code == "pathtrace_missing"
+    assert "libllvm" in missing.value.hint
