@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import asdict
 from typing import Any
@@ -31,6 +32,8 @@ def inputs(sku: Sku) -> dict[str, Any]:
         "mesh": mesh.data_version,
         "textures": {ref.path: _texture_hash(sku, ref) for ref in textures},
         "shots": [{**asdict(shot), "prompt": ""} for shot in sku.shots],
+        "environments": {shot.environment: hashlib.sha256(sku.product.environment(shot.environment)).hexdigest()
+                         for shot in sku.shots if shot.environment},
         "stages": {shot.stage: stage_hash(shot.stage) for shot in sku.shots},
         "regions": [asdict(region) for region in sku.regions if region.name in framed],
     }

@@ -106,6 +106,8 @@ class Shot:
     width: int = 1080
     height: int = 1080
     stage: str = "white"                       # an entry of pipeline.render.stages
+    environment: str = ""                      # .hdr or .exr panorama that lights the stage instead of its own lights
+    environment_turn_deg: float = 0.0          # turned to the right
     instances: tuple[Instance, ...] = (Instance(),)
     prompt: str = ""                           # appended to the product's own prompt
     framed_region: str | None = None           # frame this region instead of the whole product
@@ -177,6 +179,9 @@ class ShotEntry(_Strict):
     width: Annotated[int | None, Field(ge=64, le=8192)] = None
     height: Annotated[int | None, Field(ge=64, le=8192)] = None
     stage: str | None = None
+    environment: Annotated[str | None, Field(description="panorama that lights the stage: an .hdr or .exr file of the "
+                                                         "SKU folder, or beside catalogue.yaml")] = None
+    environment_turn_deg: float | None = None
     prompt: str | None = None
 
 
@@ -190,6 +195,7 @@ class Manifest(_Strict):
     front: AxisName | None = None
     up: AxisName | None = None
     units: Annotated[Literal["m", "cm", "mm", "in", "ft"] | None, Field(description="of files without units")] = None
+    variant: Annotated[str | None, Field(description="colourway of a glTF file with KHR_materials_variants")] = None
     prompt: str | None = None
     material: dict[str, MaterialOverride] = {}
     regions: tuple[RegionEntry, ...] = ()
@@ -279,6 +285,17 @@ class Product:
                 raise CatalogueError("file_unreadable", f"{self.sku}: {file} cannot be read: {error.strerror}.",
                                      "Check its permissions, or copy it again.") from error
         return self._hashes[file]
+
+    def environment(self, name: str) -> bytes:
+        """A panorama of the SKU's folder, or of the catalogue's. Raises CatalogueError ``environment_missing``."""
+        place = self.folder if name in self.files else self.folder.parent
+        try:
+            if "/" in name or "\\" in name or name.startswith("."):
+                raise FileNotFoundError
+            return (place / name).read_bytes()
+        except OSError as error:
+            raise CatalogueError("environment_missing", f"{self.sku}: there is no environment {name!r}.",
+                                 f"Put the .hdr or .exr file into the SKU's folder or beside {SETTINGS}.") from error
 
     @contextmanager
     def local_folder(self) -> Iterator[Path]:

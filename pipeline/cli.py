@@ -97,12 +97,15 @@ def add(sku: SkuName, mesh: Annotated[Path, typer.Option("--mesh", help="FBX, GL
 
 
 @app.command()
-def ingest(file: Path, out: OutFolder, as_json: Json = False) -> None:
+def ingest(file: Path, out: OutFolder,
+           variant: Annotated[str | None, typer.Option("--variant", help="Colourway of a glTF file, by name.")] = None,
+           as_json: Json = False) -> None:
     """Read one mesh file into the canonical mesh and report what was found."""
+    from pipeline.catalogue import Manifest
     from pipeline.mesh import ingest_file, save_mesh
 
     out.mkdir(parents=True, exist_ok=True)
-    result = ingest_file(_existing(file))
+    result = ingest_file(_existing(file), manifest=Manifest(variant=variant))
     save_mesh(result.mesh, out / "mesh.npz")
     report = result.report.as_dict()
     (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
@@ -114,6 +117,8 @@ def _report_text(report: dict[str, Any]) -> str:
     front = report["front"]
     lines = [f"{report['format']}: {report['triangles']} triangles, {extents} mm, "
              f"front {front['axis'] or 'unknown'} ({front['confidence']:.0%})"]
+    if report["variants"]:
+        lines.append(f"  variants {', '.join(report['variants'])}; read: {report['variant'] or 'the default'}")
     lines += [f"  material {m['name']}: {m['kind']} ({m['kind_source']})" for m in report["materials"]]
     return "\n".join(lines + [f"  warning: {warning}" for warning in report["warnings"]])
 
@@ -127,6 +132,8 @@ def render(file: Path, out: OutFolder,
            size: Annotated[str | None, typer.Option("--size", help="Width x height in pixels, as 1024x1024.")] = None,
            stage: Annotated[str | None, typer.Option("--stage", help="Backdrop and lights, instead of the shot's "
                                                      "own.")] = None,
+           environment: Annotated[Path | None, typer.Option("--environment", help="An .hdr or .exr panorama to light the "
+                                                            "stage.")] = None,
            scale: Annotated[float, typer.Option("--scale", min=0.06, max=4.0, help="Multiplies shot sizes.")] = 1.0,
            describe: Annotated[str, typer.Option("--describe", help="What it is, in words.")] = "",
            exr: Annotated[bool, typer.Option("--exr", help="Write every control pass as well.")] = False,
@@ -143,7 +150,7 @@ def render(file: Path, out: OutFolder,
     from pipeline.mesh.types import TextureRef
     from pipeline.refine import RefinerSettings, make_refiner, save_png, seed_for
     from pipeline.refine.types import RefineRequest
-    from pipeline.render import Renderer, load_textures, save_passes
+    from pipeline.render import Renderer, load_textures, read_panorama, save_passes
     from pipeline.render.pass_images import save_pass_images
     from pipeline.shots import shots_for
 
@@ -165,12 +172,13 @@ def render(file: Path, out: OutFolder,
     def read(ref: TextureRef) -> bytes:
         return embedded[ref.path] if ref.source == "store" else (file.parent / ref.path).read_bytes()
 
+    light = None if environment is None else read_panorama(_existing(environment).read_bytes(), environment.name)
     refiner = make_refiner(RefinerSettings())
     images, written = [], []
     with Renderer() as renderer:
         textures = load_textures(result.mesh, read, settings.max_texture_megapixels)
         for each in (replace(one, **changes) for one in shots):
-            passes = renderer.render(result.mesh, each, textures)
+            passes = renderer.render(result.mesh, each, textures, environment=light)
             [image] = refiner.refine([RefineRequest(passes, each.prompt, seed_for(product.sku, each.name, 0))])
             save_png(image.pixels, out / f"{each.name}.png", image.provenance)
             images.append(str(out / f"{each.name}.png"))

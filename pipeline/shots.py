@@ -81,7 +81,7 @@ def _shot(entry: str | ShotEntry, product: Product, settings: Settings) -> Shot:
             given = {key: value for key in ("azimuth_deg", "elevation_deg", "focal_mm", "fill")
                      if (value := getattr(entry, key)) is not None}
             camera = replace(camera, **given)
-        changes = {key: value for key in ("width", "height", "stage", "prompt")
+        changes = {key: value for key in ("width", "height", "stage", "environment", "environment_turn_deg", "prompt")
                    if (value := getattr(entry, key)) is not None}
         shot = replace(shot, **changes)
     width, height = (max(64, round(side * settings.scale)) for side in (shot.width, shot.height))

@@ -15,7 +15,7 @@ from pipeline.catalogue import Product, Region, Settings, Shot
 from pipeline.errors import CatalogueError
 from pipeline.mesh import load_mesh
 from pipeline.mesh.types import Mesh, TextureRef
-from pipeline.render import Renderer, Textures, load_passes, load_textures
+from pipeline.render import Environment, Renderer, Textures, load_passes, load_textures, read_panorama
 from pipeline.render.types import ControlPasses
 from pipeline.shots import shots_for
 from pipeline.store import Artifact, ArtifactStore
@@ -30,6 +30,7 @@ class Workpiece:
     store: ArtifactStore
     get_renderer: Callable[[], Renderer]       # called when a shot has to be rendered
     _passes: dict[str, ControlPasses] = field(default_factory=dict, init=False)
+    _environments: dict[tuple[str, float], Environment] = field(default_factory=dict, init=False)
 
     @property
     def name(self) -> str:
@@ -66,11 +67,19 @@ class Workpiece:
     def render(self, shot: Shot) -> ControlPasses:
         """Render one shot now and keep it for the stages that follow."""
         region = next((region for region in self.regions if region.name == shot.framed_region), None)
-        passes = self.get_renderer().render(self.mesh, shot, self.textures, region)
+        passes = self.get_renderer().render(self.mesh, shot, self.textures, region, self._environment(shot))
         if self.product.category != "footwear":
             passes = replace(passes, toe_direction=None)  # a mug has a front, but no toe to check on its own
         self._passes[shot.name] = passes
         return passes
+
+    def _environment(self, shot: Shot) -> Environment | None:
+        if not shot.environment:
+            return None
+        key = (shot.environment, shot.environment_turn_deg)
+        if key not in self._environments:
+            self._environments[key] = read_panorama(self.product.environment(shot.environment), *key)
+        return self._environments[key]
 
     def passes(self, name: str) -> ControlPasses:
         """One shot's passes: from memory, from the store, or rendered again where the file was not kept."""

@@ -158,7 +158,11 @@ def save_states(store: ArtifactStore, states: dict[str, SkuState]) -> None:
 def _code_fingerprint(catalogue: Catalogue, refiner: RefinerIdentity) -> list[object]:
     settings = catalogue.root / SETTINGS
     digest = hashlib.sha256(settings.read_bytes()).hexdigest() if settings.exists() else ""
-    return [digest, [(stage.name, stage.version) for stage in STAGES], json.dumps(asdict(refiner), sort_keys=True)]
+    lights = [(entry["name"].rpartition("/")[2], entry["size"], str(entry.get("ETag") or entry.get("mtime")))
+              for entry in catalogue.root.fs.ls(catalogue.root.path, detail=True)
+              if entry["name"].lower().endswith((".hdr", ".exr"))]
+    return [digest, sorted(lights), [(stage.name, stage.version) for stage in STAGES],
+            json.dumps(asdict(refiner), sort_keys=True)]
 
 
 def _files(catalogue: Catalogue, sku: str, state: SkuState) -> tuple[tuple[str, str, str], ...]:

@@ -2,13 +2,15 @@
 
 from pipeline.render.context import gl_info
 from pipeline.render.exr import load_passes, save_passes
+from pipeline.render.panoramas import read_panorama
 from pipeline.render.previews import preview_images
 from pipeline.render.renderer import Renderer
 from pipeline.render.scene import Scene, compose
+from pipeline.render.stage import Environment
 from pipeline.render.stages import STAGES, stage_hash
 from pipeline.render.textures import Textures, load_textures
 
 VERSION = 2  # bump when rendered output changes
 
-__all__ = ["STAGES", "VERSION", "Renderer", "Scene", "Textures", "compose", "gl_info", "load_passes", "load_textures",
-           "preview_images", "save_passes", "stage_hash"]
+__all__ = ["STAGES", "VERSION", "Environment", "Renderer", "Scene", "Textures", "compose", "gl_info", "load_passes",
+           "load_textures", "preview_images", "read_panorama", "save_passes", "stage_hash"]

@@ -21,12 +21,14 @@ from pipeline.render.context import build_program, open_context, set_uniforms
 from pipeline.render.environment import Lights, sample_lights
 from pipeline.render.geometry import CHART_ROW, MeshBuffers, Programs
 from pipeline.render.mirror import Mirror, mirror_of
+from pipeline.render.panoramas import lit_by
 from pipeline.render.passes import Frame, Tile, assemble, tiles_of
 from pipeline.render.prefilter import ROUGHNESS
 from pipeline.render.scene import Placement, Scene, compose, place
 from pipeline.render.shadows import DEFINES, ShadowAtlas, cast_shadows, light_floor
 from pipeline.render.soften import COARSE, TOLERANCE, VICINITY, SoftShadows, bind_textures
-from pipeline.render.stage import Stage
+from pipeline.render.stage import Environment, Stage
+from pipeline.render.stages import find_stage
 from pipeline.render.targets import Targets, draw_fullscreen
 from pipeline.render.textures import Textures
 from pipeline.render.types import ControlPasses
@@ -98,14 +100,17 @@ class Renderer:
             self._mirrors.clear()
         self.context.release()
 
-    def render(self, mesh: Mesh, shot: Shot, textures: Textures, region: Region | None = None) -> ControlPasses:
-        """All passes of one shot. ``region`` is the region to frame where the shot frames one.
+    def render(self, mesh: Mesh, shot: Shot, textures: Textures, region: Region | None = None,
+               environment: Environment | None = None) -> ControlPasses:
+        """All passes of one shot. ``region``: what the shot frames, where it frames one; ``environment``: its light.
 
         Raises RenderError ``stage_unknown``, ``camera_unknown``, ``region_not_found``, ``shot_empty`` or
         ``shot_unframeable``.
         """
         started = time.perf_counter()
-        scene = compose(mesh, shot, textures, region, placement=self._place(mesh, shot.instances))
+        stage = find_stage(shot.stage)
+        scene = compose(mesh, shot, textures, region, placement=self._place(mesh, shot.instances),
+                        stage=stage if environment is None else lit_by(stage, environment))
         composed = time.perf_counter() - started
         passes = self.draw(scene)
         self.seconds["setup"] += composed
