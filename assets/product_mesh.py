@@ -23,7 +23,7 @@ def inputs(sku: Sku) -> dict[str, Any]:
     return {
         "mesh": {name: product.sha256(name) for name in (product.mesh_file, *others) if name in product.files},
         "texture_names": list(product.texture_files),
-        "manifest": manifest.model_dump(mode="json", include={"mesh", "front", "up", "units", "material"}),
+        "manifest": manifest.model_dump(mode="json", include={"mesh", "front", "up", "units", "material", "variant"}),
         "description": product.description, "category": product.category,
         "max_triangles": sku.settings.max_triangles,
     }

@@ -34,6 +34,7 @@ def run(job: dict[str, object], exchange: Path) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     folder, mesh_file = Path(str(job["folder"])), str(job["mesh_file"])
+    variant = None if job["variant"] is None else str(job["variant"])
     files = [str(name) for name in job["files"]]  # type: ignore[attr-defined]
     try:
         load = loader_for(mesh_file)
@@ -41,7 +42,11 @@ def run(job: dict[str, object], exchange: Path) -> None:
         data = read_bounded(folder / mesh_file, limits.max_file_mb)
         if not data:
             raise IngestError("mesh_empty", f"{mesh_file} is an empty file.", "Export the model again.")
-        write_raw(load(data, LoadContext(resolver, limits, exchange, mesh_file)), exchange)
+        raw = load(data, LoadContext(resolver, limits, exchange, mesh_file, variant))
+        if variant is not None and raw.variant is None:
+            raise IngestError("unknown_variant", f"{mesh_file} is asked for the variant {variant[:80]!r}, but "
+                              "only glTF files have variants.", "Leave `variant:` out of product.yaml.")
+        write_raw(raw, exchange)
     except PackshotError as error:
         failure = error
     except MemoryError:

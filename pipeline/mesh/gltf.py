@@ -13,6 +13,7 @@ from pipeline.mesh.affine import transform_part
 from pipeline.mesh.gltf_accessors import read_draco, read_floats, read_indices
 from pipeline.mesh.gltf_container import Document, Json, malformed
 from pipeline.mesh.gltf_materials import read_materials
+from pipeline.mesh.gltf_variants import choose_variant, material_of, variant_names
 from pipeline.mesh.loaders import LoadContext, loader
 from pipeline.mesh.raw import RawMesh, RawPart
 from pipeline.mesh.types import EmbeddedCamera
@@ -31,14 +32,16 @@ def load_gltf(data: bytes, context: LoadContext) -> RawMesh:
     warnings: list[str] = []
     suffix = "glb" if data[:4] == b"glTF" else "gltf"
     raw = RawMesh(suffix, "packshot gltf", [], read_materials(document, warnings), 1.0, "m", "+y", "+y",
-                  warnings=warnings)
+                  warnings=warnings, variants=variant_names(document))
+    variant = choose_variant(raw.variants, context.variant, context.mesh_file)
+    raw.variant = None if variant is None else raw.variants[variant]
     cache: dict[int, list[RawPart]] = {}
     triangles = 0
     for node, world in _nodes(document, warnings):
         if "mesh" in node:
             index = document.count(node, "mesh", None)
             if index not in cache:
-                cache[index] = _mesh(document, index, warnings)
+                cache[index] = _mesh(document, index, variant, warnings)
             triangles += sum(len(part.triangles) for part in cache[index])
             context.check_triangles(triangles)
             if "skin" in node:
@@ -111,15 +114,15 @@ def _numbers(document: Document, node: Json, key: str, count: int, default: tupl
     return np.array(value, np.float64)
 
 
-def _mesh(document: Document, index: int, warnings: list[str]) -> list[RawPart]:
+def _mesh(document: Document, index: int, variant: int | None, warnings: list[str]) -> list[RawPart]:
     primitives = document.item("meshes", index).get("primitives", [])
     if not isinstance(primitives, list):
         raise malformed(document.context, "`primitives` is not an array")
-    parts = [_primitive(document, primitive, warnings) for primitive in primitives]
+    parts = [_primitive(document, primitive, variant, warnings) for primitive in primitives]
     return [part for part in parts if part is not None]
 
 
-def _primitive(document: Document, primitive: Any, warnings: list[str]) -> RawPart | None:
+def _primitive(document: Document, primitive: Any, variant: int | None, warnings: list[str]) -> RawPart | None:
     attributes = primitive.get("attributes") if isinstance(primitive, dict) else None
     if not isinstance(attributes, dict):
         raise malformed(document.context, "a primitive has no attributes")
@@ -153,9 +156,7 @@ def _primitive(document: Document, primitive: Any, warnings: list[str]) -> RawPa
     colors = _attribute(document, attributes, decoded, "COLOR_0", (3, 4))
     if colors is not None and colors.shape[1] == 3:
         colors = np.concatenate([colors, np.ones((len(colors), 1))], axis=1)
-    material = primitive.get("material", -1)
-    if material != -1:
-        document.item("materials", material)
+    material = material_of(document, primitive, variant)
     part = RawPart(positions, triangles, material, _attribute(document, attributes, decoded, "NORMAL", (3,)),
                    tuple(uv_sets), colors, _attribute(document, attributes, decoded, "TANGENT", (4,)), indexed=True,
                    flat=True)

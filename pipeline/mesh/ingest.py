@@ -24,8 +24,8 @@ from pipeline.mesh.raw import RawMaterial, RawMesh, RawPart
 from pipeline.mesh.report import IngestReport
 from pipeline.mesh.resolver import Resolver
 from pipeline.mesh.sandbox import load_in_child
-from pipeline.mesh.solid import solid_facts
 from pipeline.mesh.types import Material, Mesh, Slot, TextureRef
+from pipeline.mesh.uv_overlap import overlapping_uv_share
 from pipeline.mesh.weld import mirrored_uv_share
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ _FOREIGN_PATHS = ("fbx", "obj")  # formats whose texture paths are those of the 
 _COLOURLESS = ("stl", "obj")     # formats in which no colour means that nothing is known of it
 _MAX_MATERIALS = 65535
 _MAX_SIBLINGS = 5000
+_REMARKABLE = 0.02               # share of the uv area
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def ingest(folder: Path, mesh_file: str, *, files: Sequence[str], manifest: Mani
     check_suffix(mesh_file)  # an unknown suffix needs no process
     with tempfile.TemporaryDirectory(prefix="packshot-ingest-") as temporary:
         exchange = Path(temporary)
-        raw = load_in_child(folder, mesh_file, files, limits, exchange)
+        raw = load_in_child(folder, mesh_file, files, limits, exchange, manifest.variant)
         loaded = time.perf_counter()
         parts = gate.check(raw, mesh_file, limits)
         resolver = Resolver(folder, files, mesh_file, limits.max_file_mb)
@@ -73,7 +74,7 @@ def ingest(folder: Path, mesh_file: str, *, files: Sequence[str], manifest: Mani
     materials, bound = _materials(table, from_file, parts, owner, manifest, description, category, resolver,
                                   bind_loose, raw.format in _COLOURLESS and geometry.colors is None, warnings)
     front = find_front(geometry.positions, category, manifest.front)
-    mirrored = mirrored_uv_share(geometry.uv_sets[0] if geometry.uv_sets else None, geometry.triangles.astype(np.int64))
+    mirrored, overlapping = _uv_shares(geometry, materials, warnings)
     warnings = list(dict.fromkeys(warnings))
     mesh = Mesh(geometry.positions, geometry.normals, geometry.uv_sets, geometry.triangles,
                 geometry.material.astype(np.uint16), geometry.charts, tuple(materials), front, cameras,
@@ -84,8 +85,9 @@ def ingest(folder: Path, mesh_file: str, *, files: Sequence[str], manifest: Mani
         raw.source_up if up_source == "file" else up, up_source, front, len(mesh.triangles), len(mesh.positions),
         (round(float(extent[0]), 4), round(float(extent[1]), 4), round(float(extent[2]), 4)), mesh.materials,
         tuple(bound), len(mesh.uv_sets), round(mirrored, 4), _charts(geometry),
-        solid_facts(mesh.positions, geometry.triangles.astype(np.int64)), tuple(c.name for c in cameras),
-        mesh.warnings, round(time.perf_counter() - started, 3), round(loaded - started, 3))
+        geometry.solid, tuple(c.name for c in cameras),
+        mesh.warnings, round(time.perf_counter() - started, 3), round(loaded - started, 3),
+        tuple(raw.variants), raw.variant, round(overlapping, 4))
     return Ingested(mesh, report)
 
 
@@ -106,6 +108,24 @@ def _up(raw: RawMesh, manifest: Manifest) -> tuple[str, str]:
 
 def _charts(geometry: Geometry) -> int:
     return int(geometry.charts.max()) + 1 if geometry.uv_sets else 0
+
+
+def _uv_shares(geometry: Geometry, materials: Sequence[Material], warnings: list[str]) -> tuple[float, float]:
+    """Mirrored and overlapping share of the uv area; a texture is one address space, whoever uses it."""
+    if not geometry.uv_sets:
+        return 0.0, 0.0
+    uv, triangles = geometry.uv_sets[0], geometry.triangles.astype(np.int64)
+    spaces: dict[object, int] = {}
+    layers = [spaces.setdefault(m.textures["base_color"].path if "base_color" in m.textures else i, len(spaces))
+              for i, m in enumerate(materials)]
+    mirrored = mirrored_uv_share(uv, triangles)
+    overlapping = overlapping_uv_share(uv, triangles, np.array(layers, np.int64)[geometry.material])
+    if any(material.textures for material in materials):
+        if mirrored > _REMARKABLE:
+            warnings.append(f"{mirrored:.0%} of the uv area is mirrored: text there reads backwards")
+        if overlapping > _REMARKABLE:
+            warnings.append(f"{overlapping:.0%} of the uv area overlaps: a mark there appears in several places")
+    return mirrored, overlapping
 
 
 def _material_table(raw: RawMesh, parts: Sequence[RawPart], mesh_file: str

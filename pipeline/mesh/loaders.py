@@ -21,6 +21,7 @@ class LoadContext:
     limits: IngestLimits
     exchange: Path            # folder for embedded textures
     mesh_file: str
+    variant: str | None = None  # colourway to read, for formats that have them
 
     def check_triangles(self, count: int) -> None:
         """Refuse a count before memory is spent on it."""

@@ -80,6 +80,8 @@ class RawMesh:
     source_up: str = "unknown"
     cameras: list[EmbeddedCamera] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    variants: list[str] = field(default_factory=list)  # colourways the file offers
+    variant: str | None = None              # the one that was read; None: the file's default
 
 
 def write_raw(raw: RawMesh, folder: Path) -> None:
@@ -96,7 +98,7 @@ def write_raw(raw: RawMesh, folder: Path) -> None:
     record = {"format": raw.format, "loader": raw.loader, "metres_per_unit": raw.metres_per_unit,
               "source_units": raw.source_units, "up": raw.up, "source_up": raw.source_up, "warnings": raw.warnings,
               "parts": parts, "materials": [asdict(m) for m in raw.materials],
-              "cameras": [asdict(c) for c in raw.cameras]}
+              "cameras": [asdict(c) for c in raw.cameras], "variants": raw.variants, "variant": raw.variant}
     with (folder / ARRAYS).open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
     (folder / RECORD).write_text(json.dumps(record))
@@ -115,7 +117,7 @@ def read_raw(folder: Path) -> RawMesh:
                for c in record["cameras"]]
     return RawMesh(record["format"], record["loader"], parts, [_material(m) for m in record["materials"]],
                    record["metres_per_unit"], record["source_units"], record["up"], record["source_up"], cameras,
-                   record["warnings"])
+                   record["warnings"], record["variants"], record["variant"])
 
 
 def _material(entry: dict[str, Any]) -> RawMaterial:

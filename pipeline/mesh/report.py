@@ -35,6 +35,9 @@ class IngestReport:
     warnings: tuple[str, ...]
     seconds: float                         # wall clock of the whole ingest
     loader_seconds: float                  # of it, the child process
+    variants: tuple[str, ...] = ()         # colourways the file offers
+    variant: str | None = None             # the one that was read; None: the file's default
+    overlapping_uv_share: float = 0.0      # share of the uv area whose texels another triangle uses too, 0..1
 
     def as_dict(self) -> dict[str, Any]:
         record = asdict(self)

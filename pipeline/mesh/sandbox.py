@@ -21,11 +21,12 @@ _MEMORY_SIGNS = ("MemoryError", "bad_alloc", "Cannot allocate memory", "failed t
                  "Memory allocation still failed")
 
 
-def load_in_child(folder: Path, mesh_file: str, files: Sequence[str], limits: IngestLimits, exchange: Path) -> RawMesh:
+def load_in_child(folder: Path, mesh_file: str, files: Sequence[str], limits: IngestLimits, exchange: Path,
+                  variant: str | None = None) -> RawMesh:
     """Load one file; embedded textures are left in ``exchange``. Raises IngestError whatever the child does."""
     job = exchange / "job.json"
     job.write_text(json.dumps({"folder": str(folder.resolve()), "mesh_file": mesh_file, "files": list(files),
-                               "limits": asdict(limits)}))
+                               "limits": asdict(limits), "variant": variant}))
     root = Path(pipeline.__file__).resolve().parent.parent
     path = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
