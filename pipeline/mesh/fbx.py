@@ -23,8 +23,10 @@ from pipeline.mesh.triangulate import triangulate
 from pipeline.mesh.types import EmbeddedCamera
 from pipeline.mesh.ufbx_pin import pin
 from pipeline.mesh.units import METRES
+from pipeline.mesh.weld import unique_rows
 
 F64 = NDArray[np.float64]
+F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 _NO_INDEX = 0xFFFFFFFF
 _AXES = ("+x", "-x", "+y", "-y", "+z", "-z", "unknown")
@@ -32,12 +34,13 @@ _AXES = ("+x", "-x", "+y", "-y", "+z", "-z", "unknown")
 
 @dataclass(frozen=True)
 class _Geometry:
-    """Triangulated corner soup of one FBX mesh, in its own space."""
+    """Triangulated corners of one FBX mesh, in its own space."""
 
-    positions: F64                 # (3T, 3)
-    normals: F64 | None
-    uv_sets: tuple[F64, ...]
-    colors: F64 | None
+    values: F64                    # (V, 3) positions
+    vertex: I64                    # (3T,) position of each corner
+    normals: F32 | None            # (3T, 3)
+    uv_sets: tuple[F32, ...]       # each (3T, 2)
+    colors: F32 | None             # (3T, 4)
     face_material: I64             # (T,) index into the node's materials, -1 none
 
 
@@ -111,9 +114,10 @@ def _geometry(mesh: Any) -> _Geometry:
     for uv_set in pin(mesh.uv_sets):
         uv = _corner_values(pin(uv_set).vertex_uv, 2, flat)
         if uv is not None:
-            uv_sets.append(np.stack([uv[:, 0], 1.0 - uv[:, 1]], axis=1))
+            uv[:, 1] = 1.0 - uv[:, 1]
+            uv_sets.append(uv)
     normals = _corner_values(mesh.vertex_normal, 3, flat) if keep_normals else None
-    return _Geometry(values[corner_vertex[flat]], normals, tuple(uv_sets), _corner_values(mesh.vertex_color, 4, flat),
+    return _Geometry(values, corner_vertex[flat], normals, tuple(uv_sets), _corner_values(mesh.vertex_color, 4, flat),
                      face_material[owner])
 
 
@@ -127,13 +131,13 @@ def _attribute(attribute: Any, width: int) -> tuple[I64, F64]:
     return np.where(indices < len(values), indices, 0), values
 
 
-def _corner_values(attribute: Any, width: int, corners: I64) -> F64 | None:
+def _corner_values(attribute: Any, width: int, corners: I64) -> F32 | None:
     if not pin(attribute).exists:
         return None
     indices, values = _attribute(attribute, width)
     if len(indices) <= (int(corners.max()) if len(corners) else 0):
         return None
-    return np.asarray(values[indices[corners]])
+    return np.asarray(values.astype(np.float32)[indices[corners]])
 
 
 def _integers(items: Any) -> I64:
@@ -150,13 +154,18 @@ def _parts(geometry: _Geometry, matrix: F64, indices: list[int], materials: list
     """
     parts = []
     for slot in np.unique(geometry.face_material):
-        corners = np.flatnonzero(np.repeat(geometry.face_material == slot, 3))
+        corners = (3 * np.flatnonzero(geometry.face_material == slot)[:, None] + np.arange(3)).reshape(-1)
         material = indices[slot] if 0 <= slot < len(indices) else -1
         mapped = material >= 0 and "base_color" in materials[material].textures
-        part = RawPart(geometry.positions[corners], np.arange(len(corners), dtype=np.int64).reshape(-1, 3), material,
-                       None if geometry.normals is None else geometry.normals[corners],
-                       tuple(uv[corners] for uv in geometry.uv_sets),
-                       None if geometry.colors is None or mapped else geometry.colors[corners])
+        colors = None if mapped else geometry.colors
+        # Shared here rather than by the parent: three quarters of a corner soup need not cross to it.
+        columns = [a[corners] for a in (geometry.normals, *geometry.uv_sets, colors) if a is not None]
+        first, number = unique_rows([geometry.vertex[corners].astype(np.uint32), *columns])
+        kept = corners[first]
+        part = RawPart(geometry.values[geometry.vertex[kept]], number.reshape(-1, 3), material,
+                       None if geometry.normals is None else geometry.normals[kept].astype(np.float64),
+                       tuple(uv[kept].astype(np.float64) for uv in geometry.uv_sets),
+                       None if colors is None else colors[kept].astype(np.float64))
         parts.append(transform_part(part, matrix))
     return parts
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.errors import IngestError
 from pipeline.mesh import bindings, gate, units
+from pipeline.mesh.affine import bounds_of
 from pipeline.mesh.bindings import Binding
 from pipeline.mesh.canonical import Geometry, assemble, place
 from pipeline.mesh.front import find_front
@@ -64,7 +65,8 @@ def ingest(folder: Path, mesh_file: str, *, files: Sequence[str], manifest: Mani
         table, owner = _material_table(raw, parts, mesh_file)
         from_file = [bindings.file_textures(material, resolver, exchange, put_texture,
                                             loose=raw.format in _FOREIGN_PATHS) for material in table]
-    unit = units.choose_units(_longest(parts), raw.format, raw.metres_per_unit, manifest.units, category)
+    longest = float(np.ptp(bounds_of(parts), axis=0).max())
+    unit = units.choose_units(longest, raw.format, raw.metres_per_unit, manifest.units, category)
     up, up_source = _up(raw, manifest)
     warnings = list(raw.warnings)
     parts, cameras = place(parts, raw.cameras, unit.metres, units.up_rotation(up), warnings)
@@ -89,12 +91,6 @@ def ingest(folder: Path, mesh_file: str, *, files: Sequence[str], manifest: Mani
         mesh.warnings, round(time.perf_counter() - started, 3), round(loaded - started, 3),
         tuple(raw.variants), raw.variant, round(overlapping, 4))
     return Ingested(mesh, report)
-
-
-def _longest(parts: Sequence[RawPart]) -> float:
-    low = np.min([part.positions.min(axis=0) for part in parts], axis=0)
-    high = np.max([part.positions.max(axis=0) for part in parts], axis=0)
-    return float((high - low).max())
 
 
 def _up(raw: RawMesh, manifest: Manifest) -> tuple[str, str]:

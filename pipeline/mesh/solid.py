@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.mesh.weld import I64, unique_rows
+from pipeline.mesh.normals import face_vectors
+from pipeline.mesh.topology import Topology, bodies_of, build_topology
+from pipeline.mesh.weld import I64
+from pipeline.mesh.winding import tetra_volumes
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +25,15 @@ class SolidFacts:
     volume_cm3: float | None               # None unless watertight and wound consistently
 
 
-def solid_facts(positions: NDArray[Any], triangles: I64) -> SolidFacts:
-    """Facts of positions (V, 3) in metres and triangles (T, 3), through trimesh."""
-    import trimesh
-
-    first, place = unique_rows([positions])
-    mesh = trimesh.Trimesh(positions[first], place[triangles], process=False, validate=False)
-    closed = bool(mesh.is_watertight)
-    consistent = bool(mesh.is_winding_consistent)
-    return SolidFacts(closed, consistent, int(mesh.body_count), round(float(mesh.area) * 1e4, 2),
-                      round(abs(float(mesh.volume)) * 1e6, 2) if closed and consistent else None)
+def solid_facts(positions: NDArray[Any], triangles: I64, topology: Topology | None = None, bodies: I64 | None = None
+                ) -> SolidFacts:
+    """Facts of positions (V, 3) in metres and triangles (T, 3); what is not given is made."""
+    topology = topology or build_topology(positions, triangles)
+    bodies = bodies_of(topology) if bodies is None else bodies
+    vectors = face_vectors(positions, triangles)
+    area = float(np.sqrt(np.einsum("tk,tk->t", vectors, vectors)).sum(dtype=np.float64)) / 2
+    closed = not len(topology.boundary) and bool(topology.manifold.all())
+    consistent = bool((topology.opposed | ~topology.manifold).all())
+    volume = abs(float(tetra_volumes(positions, triangles).sum())) if closed and consistent else None
+    return SolidFacts(closed, consistent, int(bodies.max()) + 1, round(area * 1e4, 2),
+                      None if volume is None else round(volume * 1e6, 2))

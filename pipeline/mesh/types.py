@@ -104,7 +104,8 @@ class Mesh:
     @property
     def bounds(self) -> NDArray[np.float64]:
         """(2, 3): lowest and highest corner in metres."""
-        return np.stack([self.positions.min(axis=0), self.positions.max(axis=0)]).astype(np.float64)
+        columns = [self.positions[:, k] for k in range(3)]
+        return np.array([[c.min() for c in columns], [c.max() for c in columns]], np.float64)
 
     @property
     def diagonal(self) -> float:
