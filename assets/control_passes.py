@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from dagster import MetadataValue
 
 from assets import product_mesh, product_regions
+from assets.background import Background
 from assets.sku import Sku
 from assets.stage import Metadata, Stage, sku_spec
 from assets.thumbnails import montage, write_png
+from pipeline.errors import StoreError
 from pipeline.mesh.types import TextureRef
 from pipeline.render import VERSION, preview_images, save_passes, stage_hash
+from pipeline.render.types import ControlPasses
 from pipeline.store import Artifact, ArtifactWriter
 
 spec = sku_spec("control_passes", deps=[product_mesh.spec, product_regions.spec], group="render",
@@ -47,19 +51,35 @@ def _texture_hash(sku: Sku, ref: TextureRef) -> str | None:
 
 
 def produce(sku: Sku, out: ArtifactWriter) -> None:
+    """Render shot by shot; each is written while the next is rendered, and all are before this returns."""
     keep = sku.settings.keep_passes != "none"
-    seconds: dict[str, float] = {}
-    for shot in sku.shots:
-        started = time.perf_counter()
-        passes = sku.render(shot)
-        if keep:
-            save_passes(passes, out.path(f"{shot.name}.exr"))
-        for name, preview in preview_images(passes).items():
-            write_png(preview, out.path(f"previews/{shot.name}/{name}.png"))
-        seconds[shot.name] = round(time.perf_counter() - started, 3)
+    rendered: dict[str, float] = {}
+    written: dict[str, float] = {}
+    with Background() as background:
+        for shot in sku.shots:
+            started = time.perf_counter()
+            passes = sku.render(shot)
+            rendered[shot.name] = round(time.perf_counter() - started, 3)
+            background.do(partial(_write, passes, out, keep, written))
     out.json("shots.json", [asdict(shot) for shot in sku.shots])
     out.metadata["shots"] = [shot.name for shot in sku.shots]
-    out.metadata["seconds"] = seconds
+    out.metadata["seconds"] = rendered
+    out.metadata["write_seconds"] = written
+
+
+def _write(passes: ControlPasses, out: ArtifactWriter, keep: bool, seconds: dict[str, float]) -> None:
+    """The files of one shot. Raises StoreError ``store_unwritable``."""
+    started = time.perf_counter()
+    name = passes.shot.name
+    try:
+        if keep:
+            save_passes(passes, out.path(f"{name}.exr"))
+        for preview, picture in preview_images(passes).items():
+            write_png(picture, out.path(f"previews/{name}/{preview}.png"))
+    except OSError as error:
+        raise StoreError("store_unwritable", f"The previews of shot {name} could not be written: {error}",
+                         "Check the store's free space and permissions, then run again.") from error
+    seconds[name] = round(time.perf_counter() - started, 3)
 
 
 def describe(sku: Sku, artifact: Artifact) -> Metadata:
@@ -73,6 +93,7 @@ def describe(sku: Sku, artifact: Artifact) -> Metadata:
         "shots": MetadataValue.text(", ".join(shots)),
         "megabytes_per_shot": MetadataValue.json({shot: round(size, 2) for shot, size in megabytes.items()}),
         "seconds_per_shot": MetadataValue.json(artifact.metadata["seconds"]),
+        "write_seconds_per_shot": MetadataValue.json(artifact.metadata["write_seconds"]),
         "folder": MetadataValue.path(str(artifact.folder)),
     }
 

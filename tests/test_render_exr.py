@@ -99,6 +99,12 @@ def test_damaged_and_foreign_files_are_named(passes: ControlPasses, tmp_path: Pa
     assert caught.value.code == "passes_schema"
 
 
+def test_a_place_that_takes_no_file_is_named(passes: ControlPasses, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"hero\.exr") as caught:
+        save_passes(passes, tmp_path / "absent" / "hero.exr")
+    assert caught.value.code == "store_unwritable"
+
+
 def test_previews_are_small_pictures_of_every_pass(renderer: Renderer) -> None:
     mesh = sphere()
     pictures = preview_images(renderer.render(mesh, shot((600, 300)), textures_of(mesh)))

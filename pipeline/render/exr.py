@@ -33,7 +33,10 @@ _CAMERAS: Mapping[str, type[OrbitCamera] | type[EmbeddedCameraRef] | type[Solved
 
 
 def save_passes(passes: ControlPasses, path: str | os.PathLike[str]) -> None:
-    """Write one shot's passes to a local file; the same passes give the same bytes."""
+    """Write one shot's passes to a local file; the same passes give the same bytes.
+
+    Raises StoreError ``store_unwritable``.
+    """
     height, width = passes.alpha.shape
     top, bottom, left, right = _rectangle(passes)
     inside = (slice(top, bottom), slice(left, right))
@@ -54,8 +57,13 @@ def save_passes(passes: ControlPasses, path: str | os.PathLike[str]) -> None:
     window = (np.zeros(2, np.int32), np.array([width - 1, height - 1], np.int32))
     common = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, "displayWindow": window}
     cropped = (np.array([left, top], np.int32), np.array([right - 1, bottom - 1], np.int32))
-    OpenEXR.File([OpenEXR.Part({**common, **_header(passes), "dataWindow": window}, frame, "frame"),
-                  OpenEXR.Part({**common, "dataWindow": cropped}, product, "product")]).write(os.fspath(path))
+    file = OpenEXR.File([OpenEXR.Part({**common, **_header(passes), "dataWindow": window}, frame, "frame"),
+                         OpenEXR.Part({**common, "dataWindow": cropped}, product, "product")])
+    try:
+        file.write(os.fspath(path))
+    except RuntimeError as error:
+        raise StoreError("store_unwritable", f"{os.path.basename(path)}: {error}",
+                         "Check the store's free space and permissions, then run again.") from error
 
 
 def load_passes(path: str | os.PathLike[str]) -> ControlPasses:
