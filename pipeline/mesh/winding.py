@@ -15,7 +15,7 @@ from pipeline.mesh.weld import I64, components
 Bools = NDArray[np.bool_]
 F64 = NDArray[np.float64]
 _DISAGREE = 0.02     # share of triangles whose normals may point against their winding unremarked
-_OPEN = 0.02         # share of a part's edges that may be open where its volume still tells inside from outside
+_OPEN = 0.02         # share of edges that may be open where the whole mesh still tells inside from outside
 _MAX_NESTED = 256    # inside-out parts that are tested for lying within another
 _SAMPLES = 5         # vertices of a part that vote on where it lies
 _MAX_ANGLES = 50_000_000  # triangles looked at for that in all
@@ -61,11 +61,14 @@ def decide_turns(positions: NDArray[Any], triangles: I64, vectors: NDArray[Any],
     total = np.bincount(patch, area)
     share = np.bincount(patch, area * against) / np.where(total > 0, total, 1.0)
     volume = np.asarray(np.bincount(patch, np.where(turned, -volumes, volumes)), np.float64)
-    closed = _closed(topology, patch)
+    # A lining is all but closed and faces inwards rightly. So one part must be closed without a gap to be
+    # called inside out; parts with gaps only are where the mesh as a whole is inside out.
+    closed = _closed(topology, patch, _OPEN if volume.sum() < 0 and len(topology.boundary) <= _OPEN * topology.edges
+                     else 0.0)
     opposed = share > 0.5
     inward = closed & (volume < -1e-9 * np.abs(volumes).sum())
     inside_out = inward & ~opposed
-    inside_out[_cavities(positions, triangles, patch, np.flatnonzero(inside_out), closed, volume)] = False
+    inside_out[_cavities(positions, triangles, patch, np.flatnonzero(inside_out), volume)] = False
     wrong_normals = opposed & closed & ~inward
     turn_winding = (opposed & ~wrong_normals) | inside_out
     turn_normals = wrong_normals | inside_out
@@ -120,22 +123,21 @@ def _even_out(topology: Topology, patch: I64, uneven: Bools, area: F64, facing: 
     return np.asarray(turned)
 
 
-def _closed(topology: Topology, patch: I64) -> Bools:
-    """(P,) at most 2 % of the patch's edges are open; an edge with three or more triangles counts as open to each."""
+def _closed(topology: Topology, patch: I64, gaps: float) -> Bools:
+    """(P,) at most this share of the patch's edges is open; one with three or more triangles counts as open to each."""
     edges = np.bincount(patch, minlength=int(patch.max()) + 1) * 3
     inner = np.bincount(patch[topology.one[topology.manifold] // 3], minlength=len(edges)) * 2
-    return np.asarray(edges - inner <= _OPEN * edges)
+    return np.asarray(edges - inner <= gaps * edges)
 
 
-def _cavities(positions: NDArray[Any], triangles: I64, patch: I64, suspects: I64, closed: Bools, volume: F64) -> I64:
-    """Those of the inside-out patches that lie within a larger closed one, by its winding number (Jacobson 2013)."""
+def _cavities(positions: NDArray[Any], triangles: I64, patch: I64, suspects: I64, volume: F64) -> I64:
+    """Those of the inside-out patches that lie within larger ones, by their winding number (Jacobson 2013)."""
     if not len(suspects):
         return suspects
-    shells = closed & (np.abs(volume) > 0)
     budget = _MAX_ANGLES
     found = []
     for suspect in suspects[np.argsort(-np.abs(volume[suspects]))][:_MAX_NESTED]:
-        others = shells & (np.abs(volume) > abs(volume[suspect]))
+        others = np.abs(volume) > abs(volume[suspect])
         around = others[patch]
         budget -= _SAMPLES * int(around.sum())
         if not around.any() or budget < 0:
