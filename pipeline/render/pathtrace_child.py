@@ -245,14 +245,16 @@ class World:
         si = self.scene.ray_intersect(ray)
         if not self.pierced:
             return si, ray
+        going = mi.Bool(True)
         for _ in range(HOLES):
             open_here = mi.Bool(False)
             limit = mi.Float(0.5) if chance is None else chance()
             for index, here in self.each(si):
                 if self.looks[index].pierced:
                     open_here |= here & (self.looks[index].opacity(si, here) <= limit)
-            ray = dr.select(open_here, si.spawn_ray(ray.d), ray)
-            dr.eval(ray)
+            going &= open_here             # who has stopped is not asked again
+            ray = dr.select(going, si.spawn_ray(ray.d), ray)
+            dr.eval(ray, going)
             si = self.scene.ray_intersect(ray)
         return si, ray
 
