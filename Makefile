@@ -9,7 +9,7 @@ export PACKSHOT_STORE := $(STORE)
 # One BLAS or OpenMP pool per process: oversubscribed threads are several times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: setup demo test run ui lint lock examples clean bench-batches bench-ingest
+.PHONY: setup demo test run ui lint lock examples clean bench-batches bench-ingest proof
 
 setup:
 	@./setup.sh
@@ -34,6 +34,9 @@ lint: setup  ## style and strict types
 
 bench-batches: setup  ## how scattered SKUs should share runs (docs/batches.md)
 	@$(BIN)/python -m benchmarks.scattered_batches 2>/dev/null
+
+proof: setup  ## the renderer against the references that came with the corpus; sheets go to proof/
+	@$(BIN)/python -m benchmarks.proof_khronos --out proof
 
 bench-ingest: setup  ## how long a file is on its way to the canonical mesh (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks.ingest_speed
