@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -179,9 +179,29 @@ def _stage_lights(stage: Stage) -> Lights:
     directions.append(found[0])
     colors.append(found[1])
     radii.append(found[2])
+    colors = [color * _correction(stage, which, direction, color)
+              for which, (direction, color) in enumerate(zip(directions, colors, strict=True))]
     key = stage.key.samples if stage.key is not None else stage.dome_samples // 4
     return Lights(np.concatenate(directions), np.concatenate(colors), np.concatenate(radii), key,
                   first if stage.key is not None else key)
+
+
+def _correction(stage: Stage, which: int, directions: F64, colors: F64) -> F64:
+    """(3,) factor that gives a card the light of the whole softbox, or of the surroundings, and not of a sample.
+
+    The card lies on the floor; where there is none, it faces the sample's middle.
+    """
+    towards = panorama_directions(PANORAMA // 2)
+    one = replace(stage, key=None, others=stage.softboxes[which:which + 1])
+    exact = (surroundings_towards(stage, towards) if which == len(stage.softboxes)
+             else radiance_towards(one, towards) - surroundings_towards(stage, towards))
+    up = np.array([0.0, 1.0, 0.0])
+    if stage.floor_albedo is None and which < len(stage.softboxes):
+        up = directions.mean(axis=0) / np.linalg.norm(directions.mean(axis=0))
+    solid = np.hypot(towards[..., 0], towards[..., 2]) * (2 * math.pi / PANORAMA) ** 2
+    wanted = (exact * (np.maximum(towards @ up, 0.0) * solid)[..., None]).sum(axis=(0, 1)) / math.pi
+    sampled = np.maximum(directions @ up, 0.0) @ colors
+    return np.where(sampled > 1e-9, wanted / np.maximum(sampled, 1e-9), 1.0)
 
 
 def sample_lights(stage: Stage, heading: Heading) -> Lights:

@@ -195,7 +195,8 @@ class Renderer:
     def _program(self, vertex: str, fragment: str, pierced: bool = False) -> moderngl.Program:
         key = (vertex, fragment, pierced)
         if key not in self._programs:
-            defines = {**DEFINES, "COARSE": COARSE, "CHART_ROW": CHART_ROW, "LAYERS": len(ROUGHNESS), "PIERCED": int(pierced)}
+            defines = {**DEFINES, "COARSE": COARSE, "CHART_ROW": CHART_ROW, "LAYERS": len(ROUGHNESS),
+                       "PIERCED": int(pierced)}
             self._programs[key] = build_program(self.context, vertex, fragment, defines)
         return self._programs[key]
 

@@ -1,7 +1,7 @@
 #version 330
 // Pure white: only the shadow is drawn, as a share of the light that would be there.
 #include "plate.glsl"
-const float EDGE = 0.22;           // of the picture's shorter side, over which the shadow ends
+const float EDGE = 0.12;           // of the picture's shorter side, over which the shadow ends
 void main() {
     Ray ray = pixel_ray(gl_FragCoord.xy);
     float t = to_floor(ray);

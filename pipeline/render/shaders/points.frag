@@ -1,4 +1,5 @@
 #version 330
+#define POINT_SAMPLED
 // What lies exactly under each pixel's centre; never averaged.
 #include "surface.glsl"
 uniform mat3 to_camera;

@@ -109,7 +109,8 @@ void add_sample(ivec2 at, inout Sums sums) {
         // A patch of the stage sets gradually: without it, each light's terminator shows as a band.
         float cosine = dot(n, l_direction[i].xyz), half_width = l_patch[i].w, part = cosine + half_width;
         float lambert = part <= 0.0 ? 0.0 : part < 2.0 * half_width ? part * part / (4.0 * half_width) : cosine;
-        vec3 light = l_color[i].rgb * lambert;
+        // Over all directions that is 1 + half_width² / 3 times what a cosine gives.
+        vec3 light = l_color[i].rgb * lambert / (1.0 + half_width * half_width / 3.0);
         if (i < key_count) key += light; else rest += light;
     }
     vec4 open = shares_at(at >> 1, p);

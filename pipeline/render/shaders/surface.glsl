@@ -59,6 +59,7 @@ vec4 base_color() {
 
 #if PIERCED
 const float RANK[16] = float[16](0., 8., 2., 10., 12., 4., 14., 6., 3., 11., 1., 9., 15., 7., 13., 5.);
+const float FAR_RANK[16] = float[16](0., 8., 2., 10., 4., 12., 6., 14., 1., 9., 3., 11., 5., 13., 7., 15.);
 
 // Cut-outs, and screen-door transparency over the pixel's own rank_grid² samples: every pixel opens
 // the same share of them, so see-through surfaces have no noise.
@@ -68,8 +69,10 @@ bool is_hole() {
     float opacity = m_opacity * (m_alpha_mode == 2 ? alpha : 1.0);
     if (rank_grid == 1) return opacity <= 0.5;
     ivec2 cell = ivec2(gl_FragCoord.xy) & (rank_grid - 1);
-    float rank = rank_grid == 2 ? float(cell.x * 2 + (cell.x ^ cell.y)) / 4.0 + 0.125
-                                : (RANK[cell.y * 4 + cell.x] + 0.5) / 16.0;
+    // The far side of a hollow body opens other samples than its near side, half of which it has in common.
+    bool far_side = !gl_FrontFacing;
+    float rank = rank_grid == 2 ? float((far_side ? cell.y : cell.x) * 2 + (cell.x ^ cell.y)) / 4.0 + 0.125
+                                : ((far_side ? FAR_RANK : RANK)[cell.y * 4 + cell.x] + 0.5) / 16.0;
     return opacity <= rank;
 }
 #endif
@@ -89,22 +92,26 @@ vec3 shading_normal(vec3 face) {
     if (dot(n, face) < 0.0) n = -n;
     if (!present(1)) return n;
     vec2 uv = slot_uv(1);
+#ifdef POINT_SAMPLED
+    vec3 bump = textureLod(t_normal, uv, 0.0).xyz * 2.0 - 1.0;
+#else
     vec3 bump = texture(t_normal, uv).xyz * 2.0 - 1.0;
+#endif
     bump.xy *= m_strength.x;
     vec3 t, b;
     if (has_tangents) {
         t = v_tangent.xyz;
         b = cross(n, t) * v_tangent.w;
     } else {
-        // Tangents from derivatives: C. Schüler, "Normal Mapping without Precomputed Tangents", ShaderX 5.
+        // ∂p/∂u from screen-space derivatives, made perpendicular to the normal as MikkTSpace does.
         vec3 px = dFdx(v_world), py = dFdy(v_world);
         vec2 ux = dFdx(uv), uy = dFdy(uv);
-        vec3 across = cross(py, n), along = cross(n, px);
-        t = across * ux.x + along * uy.x;
-        b = across * ux.y + along * uy.y;
-        float sign_of_area = dot(px, cross(py, n)) < 0.0 ? -1.0 : 1.0;
-        t *= sign_of_area;
-        b *= sign_of_area;
+        float turn = ux.x * uy.y - ux.y * uy.x < 0.0 ? -1.0 : 1.0;
+        vec3 to_u = (px * uy.y - py * ux.y) * turn, to_v = (py * ux.x - px * uy.x) * turn;
+        t = to_u - n * dot(n, to_u);
+        t *= inversesqrt(max(dot(t, t), 1e-30));
+        b = cross(n, t);
+        if (dot(b, to_v) < 0.0) b = -b;
     }
     float scale = inversesqrt(max(max(dot(t, t), dot(b, b)), 1e-20));
     // Texture v runs down, green points up.
