@@ -144,6 +144,7 @@ class MaterialOverride(_Strict):
     metallic: Annotated[float | None, Field(ge=0, le=1)] = None
     sheen: Annotated[float | None, Field(ge=0, le=1)] = None
     clearcoat: Annotated[float | None, Field(ge=0, le=1)] = None
+    transmission: Annotated[float | None, Field(ge=0, le=1)] = None
     relief_mm: Annotated[float | None, Field(ge=0, le=10)] = None
     texture: Annotated[str | None, Field(description="diffuse map, a file of the SKU folder")] = None
 

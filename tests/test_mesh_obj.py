@@ -73,3 +73,40 @@ def test_faults_are_named(text: str, code: str, tmp_path: Path) -> None:
     with pytest.raises(IngestError) as caught:
         load(text.encode(), "m.obj", tmp_path)
     assert caught.value.code == code
+
+
+def test_map_options_and_maps_of_one_channel() -> None:
+    warnings: list[str] = []
+    text = ("newmtl a\nmap_Kd -clamp on -mm 0 1 a.png\nmap_Pr a_r.png\nPr 0.2\nmap_Pm -imfchan b a_m.png\n"
+            "map_d -imfchan m a_cut.png\nnorm -bm 0.5 a_n.png\nmap_Ke glow.png\nKe 1 1 1\n")
+    found = parse_mtl(text, warnings)["a"]
+    assert {slot: texture.name for slot, texture in found.textures.items()} == {
+        "base_color": "a.png", "roughness": "a_r.png", "metallic": "a_m.png", "opacity": "a_cut.png",
+        "normal": "a_n.png", "emissive": "glow.png"}
+    assert (found.roughness, found.metallic, found.alpha_mode) == (1.0, 1.0, "mask")
+    assert found.textures["base_color"].wrap_u == "clamp"
+    assert found.textures["normal"].strength == 0.5
+    assert len(warnings) == 1
+    assert "a_m.png" in warnings[0]
+
+
+def test_an_opacity_map_that_is_the_colour_map_cuts_by_its_alpha() -> None:
+    found = parse_mtl("newmtl a\nmap_Kd leaf.png\nmap_d leaf.png\n", [])["a"]
+    assert (found.alpha_mode, set(found.textures)) == ("mask", {"base_color"})
+
+
+def test_vertex_colours_and_concave_polygons(tmp_path: Path) -> None:
+    text = "".join(f"v {x} {y} 0 1 0.5 0\n" for x, y in ((0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2)))
+    [part] = load((text + "f 1 2 3 4 5 6\n").encode(), "m.obj", tmp_path).parts
+    a, b, c = (part.positions[part.triangles[:, k]] for k in range(3))
+    assert np.cross(b - a, c - a)[:, 2].min() > 0
+    assert np.cross(b - a, c - a)[:, 2].sum() / 2 == pytest.approx(3)
+    assert part.colors is not None
+    np.testing.assert_allclose(part.colors[0], [1, 0.214, 0, 1], atol=1e-3)
+
+
+def test_faces_without_uvs_among_others(tmp_path: Path) -> None:
+    raw = load((SQUARE + "vt 0.5 0.25\nf 1/1 2/1 3/1\nf 1 3 4\n").encode(), "m.obj", tmp_path)
+    [part] = raw.parts
+    assert sorted({tuple(uv) for uv in part.uv_sets[0].tolist()}) == [(0.0, 1.0), (0.5, 0.75)]
+    assert any("3 corners have no uv" in warning for warning in raw.warnings)

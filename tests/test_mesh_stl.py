@@ -61,3 +61,12 @@ def test_ingested_z_up_in_millimetres_with_sharp_edges(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.abs(mesh.normals).max(axis=1), 1.0, atol=1e-6)
     assert mesh.uv_sets == ()
     assert set(mesh.triangle_chart.tolist()) == {0}
+
+
+def test_colour_bits_are_ignored_with_a_note(tmp_path: Path) -> None:
+    positions, _, _, triangles = box()
+    data = bytearray(stl_bytes(positions, triangles))
+    data[84 + 48:84 + 50] = b"\x1f\x80"
+    raw = load(bytes(data), "m.stl", tmp_path)
+    assert len(raw.parts[0].triangles) == 12
+    assert any("colours" in warning for warning in raw.warnings)

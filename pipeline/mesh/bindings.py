@@ -16,11 +16,11 @@ from pipeline.mesh.types import Material, Slot, TextureRef
 if TYPE_CHECKING:
     from pipeline.catalogue import MaterialOverride
 
-_BASE_WORDS = ("basecolor", "diffuse", "albedo", "color", "colour", "diff", "col")
+BASE_WORDS = ("basecolor", "diffuse", "albedo", "color", "colour", "diff", "col")
 _OTHER_MAPS = re.compile(r"(normal|nrm|rough|metal|gloss|spec|occlusion|height|displace|bump|emissi|opacity|mask|"
                          r"preview|thumb|screenshot|photo|"
                          r"(^|[^a-z])(ao|orm|nor)([^a-z]|$))")
-_NOT_PRODUCT = ("reference/",)
+NOT_PRODUCT = ("reference/",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def file_textures(raw: RawMaterial, resolver: Resolver, exchange: Path, put_text
 
 def _reference(source: Literal["catalogue", "store"], path: str, texture: RawTexture) -> TextureRef:
     return TextureRef(source, path, texture.uv_set, texture.wrap_u, texture.wrap_v, texture.nearest, texture.offset,
-                      texture.scale, texture.rotation)
+                      texture.scale, texture.rotation, texture.strength)
 
 
 def manifest_texture(material: Material, overrides: Sequence[MaterialOverride], resolver: Resolver
@@ -78,7 +78,7 @@ def bind_by_name(materials: Sequence[Material], can_bind: Sequence[bool], files:
     Tried in order: material name with a word for colour, mesh name with one, a bare word or name;
     at last the only image that is not obviously another map. ``can_bind``: has uv coordinates.
     """
-    images = [f for f in files if PurePosixPath(f.lower()).suffix in IMAGE_SUFFIXES and not f.startswith(_NOT_PRODUCT)]
+    images = [f for f in files if PurePosixPath(f.lower()).suffix in IMAGE_SUFFIXES and not f.startswith(NOT_PRODUCT)]
     taken = {t.path for m in materials for t in m.textures.values() if t.source == "catalogue"}.intersection(files)
     free = [f for f in images if f not in taken and not _OTHER_MAPS.search(PurePosixPath(f).stem.lower())]
     bound = list(materials)
@@ -122,16 +122,17 @@ def _with_texture(material: Material, path: str) -> Material:
 
 def _keys(material: str, mesh_file: str) -> list[str]:
     """Names an image may have, most telling first; letters and digits only."""
-    own, mesh = _squash(material), _squash(PurePosixPath(mesh_file).stem)
-    keys = [own + word for word in (*_BASE_WORDS, "d") if own] + [mesh + word for word in (*_BASE_WORDS, "d")]
-    return [*keys, *_BASE_WORDS, "texture", *([own] if own else []), mesh]
+    own, mesh = squash(material), squash(PurePosixPath(mesh_file).stem)
+    keys = [own + word for word in (*BASE_WORDS, "d") if own] + [mesh + word for word in (*BASE_WORDS, "d")]
+    return [*keys, *BASE_WORDS, "texture", *([own] if own else []), mesh]
 
 
 def _match(key: str, images: Sequence[str]) -> str | None:
-    return next((f for f in images if _squash(PurePosixPath(f).stem) == key), None)
+    return next((f for f in images if squash(PurePosixPath(f).stem) == key), None)
 
 
-def _squash(name: str) -> str:
+def squash(name: str) -> str:
+    """Letters and digits only, lower case."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 

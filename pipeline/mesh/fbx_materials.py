@@ -52,6 +52,8 @@ class FbxMaterials:
             "emissive": (pbr.emission_color, fbx.emission_color),
             "occlusion": (pbr.ambient_occlusion,),
         }
+        if given:
+            sources |= {"roughness": (pbr.roughness,), "metallic": (pbr.metalness,)}
         for slot, maps in sources.items():
             texture = next((t for m in maps if (t := self._texture(m, set_names)) is not None), None)
             if texture is None:
@@ -62,11 +64,15 @@ class FbxMaterials:
             textures[slot] = texture
         metallic = _scalar(pbr.metalness) if given else None
         roughness = _scalar(pbr.roughness) if given else None
-        rough_map = self._texture(pbr.roughness, set_names) if given else None
-        if rough_map is not None and not metallic and pin(pin(pbr.metalness).texture) is None:
-            textures["metallic_roughness"] = rough_map  # green is the roughness of a grey map as well
-            roughness, metallic = 1.0, 0.0
-        alpha, mode = self._alpha(pbr, fbx, textures.get("base_color"), set_names)
+        rough, metal = textures.get("roughness"), textures.get("metallic")
+        if rough is not None and metal is not None and (rough.name, rough.blob) == (metal.name, metal.blob):
+            # One image for both is the packing of glTF: roughness in green, metalness in blue.
+            textures["metallic_roughness"] = rough
+            del textures["roughness"], textures["metallic"]
+        roughness, metallic = (1.0 if rough is not None else roughness), (1.0 if metal is not None else metallic)
+        alpha, mode, cut = self._alpha(pbr, fbx, textures.get("base_color"), set_names, given)
+        if cut is not None:
+            textures["opacity"] = cut
         color = _color(pbr.base_color, pbr.base_factor)
         if "base_color" in textures or color is None:
             color = None if alpha == 1.0 else (1.0, 1.0, 1.0)
@@ -74,18 +80,24 @@ class FbxMaterials:
                            _color(pbr.emission_color, pbr.emission_factor) or (0.0, 0.0, 0.0), alpha_mode=mode,
                            double_sided=True, textures=textures)
 
-    def _alpha(self, pbr: Any, fbx: Any, color: RawTexture | None, set_names: list[str]) -> tuple[float, AlphaMode]:
-        """A cut-out only where opacity and colour share one map; other opacity maps are not combined."""
+    def _alpha(self, pbr: Any, fbx: Any, color: RawTexture | None, set_names: list[str], given: bool
+               ) -> tuple[float, AlphaMode, RawTexture | None]:
+        """A cut-out where opacity and colour share one map, or a PBR shader has a map of opacity.
+
+        In Lambert and Phong some tools write opacity and some its inverse into a map of its own: it is not used.
+        """
         cut = self._texture(pbr.opacity, set_names) or self._texture(fbx.transparency_color, set_names)
         if cut is not None:
             if color is not None and (cut.name, cut.blob) == (color.name, color.blob):
-                return 1.0, "mask"
+                return 1.0, "mask", None
+            if given:
+                return 1.0, "mask", cut
             self._warnings.append(f"opacity map {cut.name} is not used")
-            return 1.0, "opaque"
+            return 1.0, "opaque", None
         value = _scalar(pbr.opacity)
         if value is None or not _MIN_ALPHA < value < _MAX_ALPHA:
-            return 1.0, "opaque"  # 0 is a common exporter fault: no product is invisible
-        return value, "blend"
+            return 1.0, "opaque", None  # 0 is a common exporter fault: no product is invisible
+        return value, "blend", None
 
     def _texture(self, material_map: Any, set_names: list[str]) -> RawTexture | None:
         texture = pin(pin(material_map).texture)

@@ -20,6 +20,7 @@ from pipeline.mesh.canonical import Geometry, assemble, place
 from pipeline.mesh.front import find_front
 from pipeline.mesh.limits import IngestLimits
 from pipeline.mesh.loaders import MODULES, check_suffix
+from pipeline.mesh.loose_maps import bind_loose_maps
 from pipeline.mesh.materials import coloured, complete
 from pipeline.mesh.raw import RawMaterial, RawMesh, RawPart
 from pipeline.mesh.report import IngestReport
@@ -30,7 +31,7 @@ from pipeline.mesh.uv_overlap import overlapping_uv_share
 from pipeline.mesh.weld import mirrored_uv_share
 
 if TYPE_CHECKING:
-    from pipeline.catalogue import Manifest
+    from pipeline.catalogue import Manifest, MaterialOverride
 
 VERSION = 2  # raised by hand whenever the same file would give another mesh
 _FOREIGN_PATHS = ("fbx", "obj")  # formats whose texture paths are those of the machine that wrote them
@@ -74,7 +75,8 @@ def ingest(folder: Path, mesh_file: str, *, files: Sequence[str], manifest: Mani
         warnings.append(unit.warning)
     geometry = assemble([replace(part, material=owner[part.material]) for part in parts], warnings)
     materials, bound = _materials(table, from_file, parts, owner, manifest, description, category, resolver,
-                                  bind_loose, raw.format in _COLOURLESS and geometry.colors is None, warnings)
+                                  bind_loose, raw.format in _FOREIGN_PATHS,
+                                  raw.format in _COLOURLESS and geometry.colors is None, warnings)
     front = find_front(geometry.positions, category, manifest.front)
     mirrored, overlapping = _uv_shares(geometry, materials, warnings)
     warnings = list(dict.fromkeys(warnings))
@@ -136,21 +138,21 @@ def _material_table(raw: RawMesh, parts: Sequence[RawPart], mesh_file: str
 
 def _materials(table: Sequence[RawMaterial], from_file: Sequence[tuple[dict[Slot, TextureRef], list[str]]],
                parts: Sequence[RawPart], owner: dict[int, int], manifest: Manifest, description: str, category: str,
-               resolver: Resolver, bind_loose: bool, colourless: bool, warnings: list[str]
+               resolver: Resolver, bind_loose: bool, foreign: bool, colourless: bool, warnings: list[str]
                ) -> tuple[list[Material], list[Binding]]:
     """Values from file, guess and manifest; textures from file, manifest and name."""
     uv_counts = [max(len(part.uv_sets) for part in parts if owner[part.material] == i) for i in range(len(table))]
     warnings.extend(bindings.check_named([raw.name for raw in table], manifest.material))
     materials: list[Material] = []
     bound: list[Binding] = []
+    decided: list[frozenset[Slot]] = []  # slots that the manifest leaves no room for
     for raw, (textures, notes) in zip(table, from_file, strict=True):
         overrides = bindings.overrides_for(raw.name, manifest.material)
         material = complete(raw, description, category, overrides)
         material = replace(material, textures=textures)
-        if "metallic_roughness" in textures and any(
-                o.roughness is not None or o.metallic is not None for o in overrides):
-            # Values multiply their texture; the manifest's word is meant as it stands.
-            material = replace(material, textures={s: t for s, t in textures.items() if s != "metallic_roughness"})
+        # Values multiply their texture; the manifest's word is meant as it stands.
+        decided.append(_decided(overrides))
+        material = replace(material, textures={s: t for s, t in textures.items() if s not in decided[-1]})
         material, stated, more = bindings.manifest_texture(material, overrides, resolver)
         slots_stated = {b.slot for b in stated}
         bound.extend(Binding(raw.name, slot, t.path, "file") for slot, t in textures.items()
@@ -164,6 +166,12 @@ def _materials(table: Sequence[RawMaterial], from_file: Sequence[tuple[dict[Slot
     if bind_loose:
         materials, by_name, more = bindings.bind_by_name(materials, can_bind, resolver.files, resolver.mesh_file)
         warnings.extend(more)
+        # A file that names maps of its own and comes from a tool that writes them all means what it leaves out.
+        loose = [ok and (foreign or not textures)
+                 for ok, (textures, _) in zip(can_bind, from_file, strict=True)]
+        materials, maps, more = bind_loose_maps(materials, loose, decided, resolver.files, resolver.mesh_file)
+        by_name += maps
+        warnings.extend(more)
     replaced = {(b.material, b.slot) for b in by_name}
     bound = [b for b in bound if (b.material, b.slot) not in replaced]
     bindings.require_uv(materials, [count > 0 for count in uv_counts], resolver.mesh_file)
@@ -176,6 +184,16 @@ def _materials(table: Sequence[RawMaterial], from_file: Sequence[tuple[dict[Slot
         materials = [coloured(material, raw, bindings.overrides_for(raw.name, manifest.material))
                      for material, raw in zip(materials, table, strict=True)]
     return [_within_sets(m, count, warnings) for m, count in zip(materials, uv_counts, strict=True)], [*bound, *by_name]
+
+
+def _decided(overrides: Sequence[MaterialOverride]) -> frozenset[Slot]:
+    """Slots of maps that the manifest's values replace."""
+    slots: set[Slot] = set()
+    if any(override.roughness is not None for override in overrides):
+        slots |= {"roughness", "metallic_roughness"}
+    if any(override.metallic is not None for override in overrides):
+        slots |= {"metallic", "metallic_roughness"}
+    return frozenset(slots)
 
 
 def _within_sets(material: Material, uv_sets: int, warnings: list[str]) -> Material:
@@ -206,6 +224,7 @@ def ingest_file(path: Path, *, manifest: Manifest | None = None, description: st
 
     if not path.is_file():
         raise IngestError("mesh_missing", f"There is no file {path}.", "Check the path.")
+    path = path.resolve()  # a link is followed where a person names it; inside a catalogue it must stay in its folder
     files = _files_around(path.parent)
     alone = sum(PurePosixPath(f).suffix.lower() in MODULES for f in files) <= 1
     manifest = manifest or ManifestModel()

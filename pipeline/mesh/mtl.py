@@ -13,6 +13,7 @@ from pipeline.mesh.types import Slot, Wrap
 # Options of a map statement and how many values each takes at most.
 _OPTION_VALUES = {"-blendu": 1, "-blendv": 1, "-boost": 1, "-bm": 1, "-cc": 1, "-clamp": 1, "-imfchan": 1, "-texres": 1,
                   "-type": 1, "-mm": 2, "-o": 3, "-s": 3, "-t": 3}
+_SCALAR = ("opacity", "roughness", "metallic")
 _NORMAL_WORDS = ("normal", "nrm", "_nor", "_n.")
 
 
@@ -65,9 +66,9 @@ def _apply(material: RawMaterial, word: str, rest: str, warnings: list[str]) -> 
         return replace(material, base_color=(red, green, blue, opacity), alpha_mode="blend")
     if word == "ke" and len(numbers) >= 3:
         return replace(material, emissive=(numbers[0], numbers[1], numbers[2]))
-    if word == "pr" and numbers:
+    if word == "pr" and numbers and "roughness" not in material.textures:
         return replace(material, roughness=min(max(numbers[0], 0.0), 1.0))
-    if word == "pm" and numbers:
+    if word == "pm" and numbers and "metallic" not in material.textures:
         return replace(material, metallic=min(max(numbers[0], 0.0), 1.0))
     if word.startswith("map_") or word in ("norm", "bump"):
         return _apply_map(material, word, _map(rest), warnings)
@@ -87,12 +88,24 @@ def _apply_map(material: RawMaterial, word: str, found: _Map, warnings: list[str
         color = material.textures.get("base_color")
         if color is not None and color.name == texture.name:
             return replace(material, alpha_mode="mask")
-        warnings.append(f"material {material.name}: {word} {found.file} is not used")
-        return material
+        slot = "opacity"
+        material = replace(material, alpha_mode="mask")
+    elif word == "map_pr":
+        slot = "roughness"
+        material = replace(material, roughness=1.0)  # the map alone decides
+    elif word == "map_pm":
+        slot = "metallic"
+        material = replace(material, metallic=1.0)
     else:
         if word not in ("map_ks", "map_ka", "map_ns"):
             warnings.append(f"material {material.name}: {word} {found.file} is not used")
         return material
+    channel = (found.options.get("-imfchan") or ["r"])[0].lower()
+    if slot in _SCALAR and channel not in ("r", "l", "m"):
+        warnings.append(f"material {material.name}: the red channel of {found.file} is used, not {channel!r}")
+    strength = _floats(" ".join(found.options.get("-bm", [])))
+    if slot == "normal" and strength:
+        texture = replace(texture, strength=strength[0])
     return replace(material, textures={**material.textures, slot: texture})
 
 

@@ -48,7 +48,8 @@ class IngestReport:
 
 def _material(material: Material) -> dict[str, Any]:
     return {"name": material.name, "kind": material.kind, "kind_source": material.kind_source,
-            "guessed": list(material.guessed), "roughness": material.roughness, "metallic": material.metallic,
+            "guessed": list(material.guessed), "guess_reason": material.guess_reason,
+            "roughness": material.roughness, "metallic": material.metallic,
             "sheen": material.sheen, "relief_mm": material.relief_mm, "clearcoat": material.clearcoat,
             "alpha_mode": material.alpha_mode, "base_color": list(material.base_color),
             "textures": {slot: texture.path for slot, texture in sorted(material.textures.items())}}

@@ -48,6 +48,8 @@ def _binary(data: bytes, context: LoadContext, warnings: list[str]) -> NDArray[n
     if len(data) > _HEADER + 50 * count:
         warnings.append(f"{len(data) - _HEADER - 50 * count} bytes after the last triangle are ignored")
     records = np.frombuffer(data, _RECORD, count, _HEADER)
+    if records["attribute"].any():
+        warnings.append("the file's attribute bits, in which some tools keep colours, are ignored")
     return records["corners"].astype(np.float64)
 
 

@@ -53,6 +53,7 @@ class Material:
     kind: str = "unknown"                  # leather, knit, canvas, rubber, ceramic, glass, metal, cardboard, …
     kind_source: Literal["file", "manifest", "guess", "default"] = "default"
     guessed: tuple[str, ...] = ()          # fields above that the file did not give
+    guess_reason: str = ""                 # the words that led to them, such as "material name: leather"
 
 
 @dataclass(frozen=True, slots=True)
