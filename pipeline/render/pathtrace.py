@@ -20,7 +20,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -126,7 +125,7 @@ def probe() -> Mapping[str, str]:
     library = find_llvm()
     if library is None:
         raise RenderError("pathtrace_missing", f"The path tracer finds no LLVM {OLDEST_LLVM} or newer.", HINT)
-    child = _child("probe", library, PROBE_SECONDS)
+    child = _child(None, library, PROBE_SECONDS)
     said = [line for line in child.stdout.splitlines() if line.startswith("{")]
     answer = json.loads(said[-1]) if said else {}
     if child.returncode != 0 or not answer.get("works"):
@@ -185,18 +184,18 @@ def _run(model: Model, job: Mapping[str, object], arrays: Mapping[str, NDArray[A
         exchange = Exchange(Path(folder))
         given = {name: exchange.array(values, np.float32) for name, values in arrays.items()}
         path = exchange.write({**job, **given, "model": exchange.model(model)})
-        child = _child(str(path), library, None)
+        child = _child(path, library, None)
         if child.returncode != 0:
             raise RenderError("pathtrace_failed", f"The path tracer ended with status {child.returncode}: "
                               f"{_last_line(child)}", "Check the mesh and its textures with `packshot ingest`.")
         return {name: np.load(path.with_name(f"{name}.npy")) for name in results}
 
 
-def _child(job: str, library: str, seconds: float | None) -> subprocess.CompletedProcess[str]:
-    script = files("pipeline.render").joinpath("pathtrace_child.py")
+def _child(job: Path | None, library: str, seconds: float | None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "pipeline.render.pathtrace_child", *([] if job is None else [str(job)])]
     try:
-        return subprocess.run([sys.executable, "-P", str(script), job, library], capture_output=True, text=True,
-                              timeout=seconds, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False,
+                              env={**os.environ, "DRJIT_LIBLLVM_PATH": library})
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess([], 1, "", f"no answer in {seconds:.0f} s")
 
