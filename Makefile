@@ -9,7 +9,7 @@ export PACKSHOT_STORE := $(STORE)
 # One BLAS or OpenMP pool per process: oversubscribed threads are several times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: setup demo test run ui lint lock examples clean bench-batches bench-ingest proof
+.PHONY: setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest proof
 
 setup:
 	@./setup.sh
@@ -35,11 +35,17 @@ lint: setup  ## style and strict types
 bench-batches: setup  ## how scattered SKUs should share runs (docs/batches.md)
 	@$(BIN)/python -m benchmarks.scattered_batches 2>/dev/null
 
-proof: setup  ## the renderer against the references that came with the corpus; sheets go to proof/
+proof: setup  ## the renderer against the corpus's references and against path tracing; sheets go to proof/
 	@$(BIN)/python -m benchmarks.proof_khronos --out proof
+	@$(BIN)/python -m benchmarks.proof_pathtrace --out proof
 
 bench-ingest: setup  ## how long a file is on its way to the canonical mesh (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks.ingest_speed
+
+bench-render: setup  ## frame times beside pyrender's and pyvista's, which get an environment of their own
+	@[ -x .venv-bench/bin/python ] || PATH="$$PATH:$(BIN)" uv venv -q --python $(BIN)/python .venv-bench
+	@PATH="$$PATH:$(BIN)" uv pip install -q --python .venv-bench/bin/python --group bench
+	@$(BIN)/python -m benchmarks.render_speed
 
 lock: setup  ## after a change of pyproject.toml's dependencies
 	uv pip compile --universal --python-version 3.11 --no-header --no-annotate --generate-hashes \
@@ -49,4 +55,4 @@ examples: setup  ## generate examples/catalogue again
 	@$(BIN)/python -m examples.generate
 
 clean:  ## forget the environment and the local store
-	rm -rf .venv store .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench store .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -52,7 +52,7 @@ class FastRenderer:
 
     def __init__(self) -> None:
         self.context = open_context()
-        self._programs: dict[tuple[bool, bool, bool], moderngl.Program] = {}
+        self._programs: dict[tuple[bool, ...], moderngl.Program] = {}
         self._loaded: tuple[Mesh, Textures, tuple[_Part, ...]] | None = None
         self._held: list[moderngl.Buffer | moderngl.Texture | moderngl.VertexArray] = []
         self._target: moderngl.Framebuffer | None = None
@@ -79,7 +79,8 @@ class FastRenderer:
             target.use()
             target.clear(depth=1.0)
             self.context.enable_only(moderngl.DEPTH_TEST)
-            clip = _Y_DOWN @ camera.projection @ camera.view
+            projection, near = _endless(camera.projection)
+            clip = _Y_DOWN @ projection @ camera.view
             for part in self._load(mesh, textures):
                 self._draw(part, clip)
             width, height = size
@@ -87,7 +88,7 @@ class FastRenderer:
             depth = np.empty((height, width), np.float32)
             target.read_into(color, components=4)
             target.read_into(depth, components=1, attachment=-1, dtype="f4")
-        return ColorDepth(color, metres(depth, camera))
+        return ColorDepth(color, _metres(depth, near))
 
     def _draw(self, part: _Part, clip: NDArray[np.float64]) -> None:
         material = part.material
@@ -141,7 +142,8 @@ class FastRenderer:
             ref = material.textures.get("base_color") if mesh.uv_sets else None
             if ref is not None and ref not in uploaded:
                 uploaded[ref] = self._texture(ref, textures)
-            program = self._program(ref is not None, mesh.colors is not None, material.alpha_mode == "mask")
+            program = self._program(textured=ref is not None, mirrored=ref is not None and _mirrors(ref),
+                                    colored=mesh.colors is not None, pierced=material.alpha_mode == "mask")
             content = [(buffer, form, name) for name, (buffer, form) in columns.items() if name in program]
             array = context.vertex_array(program, content, indices, index_element_size=2 if narrow else 4)
             self._held.append(array)
@@ -158,10 +160,11 @@ class FastRenderer:
         self._held.append(texture)
         return texture
 
-    def _program(self, textured: bool, colored: bool, pierced: bool) -> moderngl.Program:
-        key = (textured, colored, pierced)
+    def _program(self, *, textured: bool, mirrored: bool, colored: bool, pierced: bool) -> moderngl.Program:
+        key = (textured, mirrored, colored, pierced)
         if key not in self._programs:
-            defines = {"TEXTURED": int(textured), "COLORED": int(colored), "PIERCED": int(pierced)}
+            defines = {"TEXTURED": int(textured), "MIRRORED": int(mirrored), "COLORED": int(colored),
+                       "PIERCED": int(pierced)}
             self._programs[key] = build_program(self.context, "fast.vert", "fast.frag", defines)
         return self._programs[key]
 
@@ -179,13 +182,21 @@ class FastRenderer:
             self._target = None
 
 
-def metres(buffer: NDArray[np.float32], camera: CameraMatrices) -> NDArray[np.float32]:
-    """(H, W) of a depth buffer, 0..1, to metres along the view axis, in place; 1 becomes +inf."""
-    scale, offset = float(camera.projection[2, 2]), float(camera.projection[2, 3])
-    empty = buffer == 1.0
-    # depth = offset / (ndc + scale), with ndc = 2 · buffer − 1
-    buffer *= 2.0
-    buffer += scale - 1.0
-    np.divide(offset, buffer, out=buffer)
-    buffer[empty] = np.inf
+def _mirrors(ref: TextureRef) -> bool:
+    return "mirror" in (ref.wrap_u, ref.wrap_v)
+
+
+def _endless(projection: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """A perspective without a far plane, and its near plane in metres: the depth buffer is 1 − near / depth."""
+    near = float(projection[2, 3] / (projection[2, 2] - 1.0))
+    endless = projection.copy()
+    endless[2] = (0.0, 0.0, -1.0, -2.0 * near)
+    return endless, near
+
+
+def _metres(buffer: NDArray[np.float32], near: float) -> NDArray[np.float32]:
+    """(H, W) of a depth buffer without a far plane to metres, in place; 1, where nothing is, becomes +inf."""
+    np.subtract(1.0, buffer, out=buffer)
+    with np.errstate(divide="ignore"):
+        np.divide(near, buffer, out=buffer)
     return buffer
