@@ -20,6 +20,8 @@ def bounds_of(parts: Sequence[RawPart]) -> NDArray[np.float64]:
 
 def transform_part(part: RawPart, matrix: NDArray[np.float64]) -> RawPart:
     """Apply a 4×4 matrix. A mirroring one also turns the winding, so that outside stays outside."""
+    if np.array_equal(matrix, np.eye(4)):
+        return part
     linear = matrix[:3, :3]
     determinant = float(np.linalg.det(linear))
     with np.errstate(over="ignore", invalid="ignore"):
