@@ -30,6 +30,7 @@ DEPTH_TOLERANCE = 5e-4     # of the depth
 SLOPE_TOLERANCE = 0.5      # pixels of the surface's own slope, for what is curved
 MOST_FINER = 4             # samples per texel and axis where a texel is larger than a pixel
 _DEFAULT_STITCH_WIDTH = 0.01
+_BORDER = 4                # pixels; more than the filters reach beyond the frame
 _EDGE = 1e-6               # barycentric; texels on an edge belong to both its triangles
 
 
@@ -260,56 +261,71 @@ def _rasterise(corners: F64, width: int, height: int) -> tuple[I64, I64, I64]:
 
 
 def _read(planes: F32, passes: ControlPasses, occurrence: Occurrence, points: _Points) -> tuple[F32, F32]:
-    """(N,) share of each point's four nearest pixels that show its surface, and (N, channels) what they say."""
+    """(N,) share of each point's four nearest pixels that show its surface, and (N, channels) what they say.
+
+    A pixel shows the surface where its chart and instance are the right ones and its depth is that of the point's
+    tangent plane, on which 1 / depth is linear across the screen.
+    """
     height, width = passes.alpha.shape
-    corner = np.floor(points.screen - 0.5).astype(np.int64)
-    share = points.screen - 0.5 - corner
-    steep = np.abs(points.inverse_slope).sum(axis=1) * points.depth**2
-    slack = DEPTH_TOLERANCE * points.depth + SLOPE_TOLERANCE * steep
     owned = (passes.chart_id == occurrence.chart) & (passes.instance_id == occurrence.instance)
-    flat_owned, flat_depth = owned.ravel(), passes.depth.ravel()
+    # A border of what is not owned spares every look for the frame's edge.
+    row_length = width + 2 * _BORDER
+    inverse_depth = np.zeros((height + 2 * _BORDER, row_length), np.float32)
+    inside = inverse_depth[_BORDER:-_BORDER, _BORDER:-_BORDER]
+    inside[owned] = 1.0 / passes.depth[owned]
+    colors = np.pad(planes, ((_BORDER, _BORDER), (_BORDER, _BORDER), (0, 0))).reshape(inverse_depth.size, -1)
+    flat_inverse = inverse_depth.ravel()
 
-    def shows(across: int, down: int, which: NDArray[np.intp]) -> tuple[I64, Bools]:
-        """Pixels beside the corner, and which of them show the point's surface."""
-        x, y = corner[which, 0] + across, corner[which, 1] + down
-        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        pixel = np.where(inside, y * width + x, 0)
-        offset = np.stack([x + 0.5, y + 0.5], axis=1) - points.screen[which]
-        inverse = 1.0 / points.depth[which] + (offset * points.inverse_slope[which]).sum(axis=1)
-        expected = 1.0 / np.maximum(inverse, 1e-9)
-        near = np.abs(np.where(flat_owned[pixel], flat_depth[pixel], np.inf) - expected) <= slack[which]
-        return pixel, inside & near
+    corner = np.floor(points.screen - 0.5)
+    corner = np.clip(corner, -2.0, [width, height])
+    share = np.clip(points.screen - 0.5 - corner, 0.0, 1.0)
+    base = ((corner[:, 1] + _BORDER) * row_length + corner[:, 0] + _BORDER).astype(np.int64)
+    slope_x, slope_y = points.inverse_slope.T
+    at_base = 1.0 / points.depth - share[:, 0] * slope_x - share[:, 1] * slope_y
+    slack = DEPTH_TOLERANCE / points.depth + SLOPE_TOLERANCE * (np.abs(slope_x) + np.abs(slope_y))
 
-    every = np.arange(len(corner))
-    colors = planes.reshape(height * width, -1)
-    seen = np.zeros(len(corner))
-    values = np.zeros((len(corner), colors.shape[1]), np.float32)
-    good: dict[tuple[int, int], Bools] = {}
-    for down in (0, 1):
-        for across in (0, 1):
-            pixel, good[across, down] = shows(across, down, every)
-            weight = (np.where(across, share[:, 0], 1.0 - share[:, 0]) * np.where(down, share[:, 1], 1.0 - share[:, 1])
-                      * good[across, down])
-            seen += weight
-            values += (weight[:, None] * colors[pixel]).astype(np.float32)
-    values /= np.maximum(seen, 1e-9)[:, None].astype(np.float32)
-    whole = np.flatnonzero(np.logical_and.reduce(list(good.values())))
-    outer = [(across, down) for down in range(-1, 3) for across in range(-1, 3) if (across, down) not in good]
-    complete = np.ones(len(whole), bool)
-    for tap in outer:
-        _, shown = shows(*tap, whole)
-        complete &= shown
-    whole = whole[complete]
-    base = corner[whole, 1] * width + corner[whole, 0]
-    in_x, in_y = _catmull_rom(share[whole, 0]), _catmull_rom(share[whole, 1])
-    sharp = np.zeros((len(whole), colors.shape[1]), np.float32)
+    def shows(across: int, down: int, which: slice | NDArray[np.intp]) -> Bools:
+        """Whether the pixel so many to the right and below the corner shows the point's surface."""
+        seen_there = flat_inverse[base[which] + (down * row_length + across)]
+        expected = at_base[which] + across * slope_x[which] + down * slope_y[which]
+        return np.asarray((np.abs(seen_there - expected) <= slack[which]) & (seen_there > 0.0))
+
+    nearest = {(across, down): shows(across, down, slice(None)) for down in (0, 1) for across in (0, 1)}
+    weights = {(across, down): np.where(good, _beside(share[:, 0], across) * _beside(share[:, 1], down), 0.0)
+               for (across, down), good in nearest.items()}
+    seen = np.sum(list(weights.values()), axis=0)
+    around = _owned_around(inside > 0.0)
+    whole = np.logical_and.reduce(list(nearest.values())) & np.pad(around, _BORDER).ravel()[base]
+    # Of the outer pixels, which all carry the right ids, the depth of the four corners is asked for.
+    for tap in ((-1, -1), (2, -1), (-1, 2), (2, 2)):
+        whole &= shows(*tap, slice(None))
+
+    values = np.zeros((len(base), colors.shape[1]), np.float32)
+    part = np.flatnonzero(~whole & (seen > 0.0))
+    for (across, down), weight in weights.items():
+        values[part] += ((weight[part] / seen[part])[:, None] * colors[base[part] + (down * row_length + across)]
+                         ).astype(np.float32)
+    full = np.flatnonzero(whole)
+    in_x, in_y = _catmull_rom(share[full, 0]), _catmull_rom(share[full, 1])
+    sharp = np.zeros((len(full), colors.shape[1]), np.float32)
+    first = base[full] - (row_length + 1)
     for down in range(4):
-        line = np.zeros_like(sharp)
         for across in range(4):
-            line += in_x[across][:, None] * colors[base + (down - 1) * width + across - 1]
-        sharp += in_y[down][:, None] * line
-    values[whole] = sharp
+            sharp += (in_x[across] * in_y[down])[:, None] * colors[first + (down * row_length + across)]
+    values[full] = sharp
     return seen.astype(np.float32), values
+
+
+def _beside(share: F64, step: int) -> F64:
+    """Bilinear weight of the pixel at 0 or 1 for a point at ``share`` between them."""
+    return share if step else 1.0 - share
+
+
+def _owned_around(owned: Bools) -> Bools:
+    """(H, W) where all of the pixels at −1 … 2 to the right and below are owned; False where they leave the frame."""
+    padded = np.pad(owned, ((1, 2), (1, 2)))
+    across = np.logical_and.reduce([padded[:, start:start + owned.shape[1]] for start in range(4)])
+    return np.asarray(np.logical_and.reduce([across[start:start + owned.shape[0]] for start in range(4)]))
 
 
 def _catmull_rom(t: F64) -> tuple[F32, F32, F32, F32]:
