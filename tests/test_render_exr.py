@@ -82,7 +82,8 @@ def test_empty_frames_are_kept_too(passes: ControlPasses, tmp_path: Path) -> Non
     OrbitCamera(azimuth_deg=1.5), EmbeddedCameraRef("left"),
     SolvedCamera(((1.0, 0.0, 0.0, 0.25),) * 4, ((0.0, 1.0, 0.0, 0.5),) * 4)])
 def test_shots_survive_as_json(camera: OrbitCamera | EmbeddedCameraRef | SolvedCamera) -> None:
-    a_shot = Shot("x", camera, 10, 20, "sweep", (Instance(mirrored=True), Instance()), "prompt", "logo")
+    a_shot = Shot("x", camera, 10, 20, "sweep", instances=(Instance(mirrored=True), Instance()), prompt="prompt",
+                  framed_region="logo")
     assert shot_from_dict(shot_to_dict(a_shot)) == a_shot
 
 
