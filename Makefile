@@ -37,6 +37,7 @@ bench-batches: setup  ## how scattered SKUs should share runs (docs/batches.md)
 
 proof: setup  ## the renderer against the corpus's references and against path tracing; sheets go to proof/
 	@$(BIN)/python -m benchmarks.proof_khronos --out proof
+	@$(BIN)/python -m benchmarks.proof_unwrap --out proof
 	@$(BIN)/python -m benchmarks.proof_pathtrace --out proof
 
 bench-ingest: setup  ## how long a file is on its way to the canonical mesh (benchmarks/README.md)
