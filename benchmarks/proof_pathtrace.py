@@ -28,11 +28,12 @@ from skimage.metrics import structural_similarity
 
 from pipeline.catalogue import Instance, OrbitCamera, Shot
 from pipeline.colour import PURE_BACKGROUND_RATIO, srgb_encode, to_display, view_transform
+from pipeline.errors import RenderError
 from pipeline.mesh import ingest_file
 from pipeline.mesh.types import Material, Mesh, TextureRef
 from pipeline.render import Renderer, Scene, Textures, compose, load_textures
 from pipeline.render.environment import panorama, panorama_directions
-from pipeline.render.pathtrace import Traced, aovs, trace
+from pipeline.render.pathtrace import Traced, aovs, probe, trace
 from pipeline.render.types import ControlPasses
 
 F32 = NDArray[np.float32]
@@ -248,6 +249,11 @@ def main() -> None:
     parser.add_argument("--products", nargs="+", default=list(PRODUCTS), choices=list(PRODUCTS))
     parser.add_argument("--only", choices=["aovs", "ring", "beauty"])
     given = parser.parse_args()
+    try:
+        probe()
+    except RenderError as missing:
+        print(f"left out: {missing.message} {missing.hint}")
+        return
     found: dict[str, dict[str, dict[str, float]]] = {}
     with Renderer() as renderer:
         for name in given.products:

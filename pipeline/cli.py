@@ -72,9 +72,9 @@ def doctor(catalogue: CataloguePath = DEFAULT_CATALOGUE, store: StorePath = DEFA
     from pipeline import doctor as doctor_room
 
     examined = doctor_room.examine(store, catalogue)
-    signs = {"ok": "ok     ", "missing": "MISSING"}
+    signs = {"ok": "ok     ", "missing": "MISSING", "optional": "-      "}
     _answer(doctor_room.as_dict(examined), as_json, lambda: "\n".join(
-        f"{signs[item.status]}  {item.name:<10} {item.found}" + (f"\n{'':21}{item.hint}" if item.hint else "")
+        f"{signs[item.status]}  {item.name:<11} {item.found}" + (f"\n{'':22}{item.hint}" if item.hint else "")
         for item in examined))
     if not doctor_room.ready(examined):
         raise typer.Exit(1)

@@ -16,8 +16,9 @@ from upath import UPath
 from pipeline.errors import PackshotError
 from pipeline.refine import RefinerSettings, identity_of
 from pipeline.render import gl_info
+from pipeline.render.pathtrace import probe
 
-Status = Literal["ok", "missing"]
+Status = Literal["ok", "missing", "optional"]  # optional: not there, and nothing but an extra needs it
 
 TORCH_PROBE = ("import json, torch; print(json.dumps({'version': torch.__version__, "
                "'threads': torch.get_num_threads(), "
@@ -38,7 +39,7 @@ class Examined:
 def examine(store: str, catalogue: str) -> list[Examined]:
     """Look at everything once; never raises for what is missing."""
     return [_python(), _packages(), _opengl(), _torch(), _location("store", store, must_exist=False),
-            _location("catalogue", catalogue, must_exist=True), _refiner()]
+            _location("catalogue", catalogue, must_exist=True), _refiner(), _path_tracer()]
 
 
 def as_dict(examined: list[Examined]) -> dict[str, Any]:
@@ -127,3 +128,11 @@ def _refiner() -> Examined:
         return Examined("refiner", "missing", error.message, error.hint)
     note = " (the renderer's own picture, unrefined)" if identity.preset == "none" else f" {identity.model}"
     return Examined("refiner", "ok", f"preset {identity.preset}{note}")
+
+
+def _path_tracer() -> Examined:
+    try:
+        found = probe()
+    except PackshotError as error:
+        return Examined("path tracer", "optional", error.message, error.hint)
+    return Examined("path tracer", "ok", f"Mitsuba {found['mitsuba']} with {found['llvm']}")

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from pipeline import cli
+from pipeline.errors import RenderError
 from tests.house import House, house_of
 from tests.small_catalogue import box_obj, checks, small_catalogue
 
@@ -57,6 +58,18 @@ def test_doctor_fails_where_something_is_missing(packshot: Command, monkeypatch:
     assert status == 1
     assert out.count("MISSING") == 2
     assert "PACKSHOT_CATALOGUE" in out
+
+
+def test_doctor_does_not_mind_an_extra_that_is_absent(packshot: Command, house: House, monkeypatch: pytest.MonkeyPatch
+                                                      ) -> None:
+    def absent() -> None:
+        raise RenderError("pathtrace_missing", "The path tracer is not installed: mitsuba.", "Install the extra.")
+
+    monkeypatch.setattr("pipeline.doctor.probe", absent)
+    status, out, _ = packshot("doctor")
+    assert status == 0
+    assert "-        path tracer The path tracer is not installed" in out
+    assert "MISSING" not in out
 
 
 def test_add_makes_a_folder_that_the_description_explains(packshot: Command, tmp_path: Path) -> None:

@@ -99,6 +99,8 @@ class Look:
         color = mi.Vector4f(*(float(value) for value in factor))
         if "base_color" in self.maps:
             color *= self.maps["base_color"].value(si, active)
+        if "opacity" in self.maps:
+            color.w *= self.maps["opacity"].value(si, active).x
         if self.colored:
             tint = si.shape.eval_attribute_3("vertex_tint", si, active)
             color *= mi.Vector4f(tint.x, tint.y, tint.z, si.shape.eval_attribute_1("vertex_cover", si, active))
