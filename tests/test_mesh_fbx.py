@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,3 +73,94 @@ def test_a_cut_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(IngestError) as caught:
         ingest_folder(tmp_path, "m.fbx")
     assert caught.value.code in {"fbx_malformed", "mesh_empty"}
+
+
+@pytest.mark.parametrize("version", [7100, 7200, 7300, 7500, 7700])
+def test_text_versions(version: int, tmp_path: Path) -> None:
+    (tmp_path / "m.fbx").write_text(fbx_text(VERTICES, POLYGONS).replace("7400", str(version)))
+    assert len(ingest_folder(tmp_path, "m.fbx").mesh.triangles) == 6
+
+
+@pytest.mark.parametrize("version", [6100, 7400])
+def test_normals_per_corner(version: int, tmp_path: Path) -> None:
+    """A roof of two slopes whose corners at the ridge have normals of their own."""
+    vertices = np.array([[-1, 0, 0], [-1, 0, 1], [0, 1, 1], [0, 1, 0], [1, 0, 1], [1, 0, 0]], float)
+    polygons = [[0, 1, 2, 3], [3, 2, 4, 5]]
+    left, right = np.array([-1, 1, 0]) / 2 ** 0.5, np.array([1, 1, 0]) / 2 ** 0.5
+    write = _version_6100 if version == 6100 else _version_7400
+    (tmp_path / "m.fbx").write_text(write(vertices, polygons, np.repeat([left, right], 4, axis=0)))
+    mesh = ingest_folder(tmp_path, "m.fbx").mesh
+    assert (len(mesh.positions), len(mesh.triangles)) == (8, 4)
+    slopes = mesh.normals[mesh.triangles].mean(axis=1)
+    assert {tuple(np.round(n.astype(float), 3).tolist()) for n in slopes} == {(-0.707, 0.707, 0.0), (0.707, 0.707, 0.0)}
+
+
+def _corner_indices(polygons: list[list[int]]) -> str:
+    return ",".join(str(-i - 1 if k == len(face) - 1 else i) for face in polygons for k, i in enumerate(face))
+
+
+def _version_7400(vertices: Any, polygons: list[list[int]], normals: Any) -> str:
+    layer = f'''LayerElementNormal: 0 {{ Version: 101
+            Name: ""
+            MappingInformationType: "ByPolygonVertex"
+            ReferenceInformationType: "Direct"
+            Normals: *{normals.size} {{ a: {",".join(map(str, normals.reshape(-1)))} }}
+        }}
+        LayerElementMaterial: 0'''
+    listed = '''Layer: 0 { Version: 100
+            LayerElement:  { Type: "LayerElementNormal"
+                TypedIndex: 0 }'''
+    text = fbx_text(vertices, polygons, uvs=None)
+    return text.replace("LayerElementMaterial: 0", layer, 1).replace("Layer: 0 { Version: 100", listed, 1)
+
+
+def _version_6100(vertices: Any, polygons: list[list[int]], normals: Any) -> str:
+    """The older layout: names instead of numbers, geometry inside the model."""
+    def joined(values: Any) -> str:
+        return ",".join(map(str, values.reshape(-1)))
+
+    return f'''; FBX 6.1.0 project file
+FBXHeaderExtension:  {{ FBXHeaderVersion: 1003
+    FBXVersion: 6100
+}}
+Objects:  {{
+    Model: "Model::roof", "Mesh" {{
+        Version: 232
+        Vertices: {joined(vertices)}
+        PolygonVertexIndex: {_corner_indices(polygons)}
+        GeometryVersion: 124
+        LayerElementNormal: 0 {{
+            Version: 101
+            Name: ""
+            MappingInformationType: "ByPolygonVertex"
+            ReferenceInformationType: "Direct"
+            Normals: {joined(normals)}
+        }}
+        Layer: 0 {{
+            Version: 100
+            LayerElement:  {{
+                Type: "LayerElementNormal"
+                TypedIndex: 0
+            }}
+        }}
+    }}
+}}
+Connections:  {{
+    Connect: "OO", "Model::roof", "Model::Scene"
+}}
+'''
+
+
+def test_an_embedded_texture_goes_to_the_store(shared_folder: Path) -> None:
+    kept: list[bytes] = []
+
+    def keep(data: bytes) -> str:
+        kept.append(data)
+        return f"{len(kept):064d}"
+
+    result = ingest_folder(shared_folder / "corpus" / "fbx-samples", "box_embedded_texture_fragmented.fbx",
+                           put_texture=keep)
+    references = [t for m in result.mesh.materials for t in m.textures.values()]
+    assert references
+    assert {t.source for t in references} == {"store"}
+    assert all(data[:4] == b"\x89PNG" or data[:2] == b"\xff\xd8" for data in kept)

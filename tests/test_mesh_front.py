@@ -35,3 +35,25 @@ def test_manifest_convention_and_unknown() -> None:
     assert find_front(_shoe("+x"), "footwear", "-z").source == "manifest"
     assert (find_front(_shoe("+x"), "mug", None).axis, find_front(_shoe("+x"), "mug", None).confidence) == ("+z", 0.3)
     assert find_front(_shoe("+x"), "product", None).source == "unknown"
+
+
+def _mug(handle: tuple[float, float], widening: float = 1.2) -> NDArray[np.float64]:
+    """A cup 8 cm wide that widens upwards, with points of a handle 3 cm out in a horizontal direction."""
+    angle, height = np.meshgrid(np.linspace(0, 2 * np.pi, 64), np.linspace(0, 1, 20), indexing="ij")
+    radius = 0.04 * (1 + (widening - 1) * height)
+    cup = np.stack([radius * np.cos(angle), 0.1 * height, radius * np.sin(angle)], axis=-1).reshape(-1, 3)
+    out = np.linspace(0.04, 0.04 * widening + 0.03, 10)[:, None]
+    grip = out * np.array([handle[0], 0, handle[1]]) + [0, 0.05, 0]
+    return np.concatenate([cup, grip]) + np.array([1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize(("handle", "front"), [((1, 0), "+z"), ((-1, 0), "-z"), ((0, 1), "-x"), ((0, -1), "+x")])
+def test_a_mug_has_its_handle_at_the_right(handle: tuple[float, float], front: Axis) -> None:
+    found = find_front(_mug(handle), "mug", None)
+    assert found.axis == front
+    assert 0.5 < found.confidence <= 0.7
+
+
+def test_a_cup_without_a_handle_or_with_two_keeps_the_convention() -> None:
+    for points in (_mug((0, 0)), np.concatenate([_mug((1, 0)), _mug((-1, 0))]), _mug((0.7, 0.7))):
+        assert find_front(points, "mug", None).confidence == 0.3
