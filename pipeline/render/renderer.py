@@ -301,12 +301,19 @@ class Renderer:
         set_uniforms(program, _floor_uniforms(scene.placement) | _light_uniforms(scene, view.lighting.lights) | {
             "unproject": np.linalg.inv(flip @ scene.camera.projection @ scene.camera.view),
             "frame_size": (frame.width, frame.height), "floor_share": 0,
-            "stage_right": tuple(scene.heading.right), "footprint": scene.placement.footprint})
+            "stage_right": tuple(scene.heading.right),
+            "product_light": _mean_light(frame) if view.indirect else (0.0, 0.0, 0.0)})
         view.lighting.floor.use(0)
         with Targets(self.context, (frame.width, frame.height), ("f2",), depth=False) as target:
             target.begin()
             draw_fullscreen(self.context, program)
             frame.plate[...] = target.read(0)[..., :3]
+
+
+def _mean_light(frame: Frame) -> tuple[float, float, float]:
+    """What the product sends out on average, as the camera sees it."""
+    red, green, blue, covered = frame.product.reshape(-1, 4).sum(axis=0, dtype=np.float64)
+    return (red / covered, green / covered, blue / covered) if covered > 0 else (0.0, 0.0, 0.0)
 
 
 def _camera_uniforms(tile: Tile, view: _View) -> dict[str, Any]:

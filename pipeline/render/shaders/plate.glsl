@@ -6,6 +6,7 @@ uniform sampler2D floor_share;     // light that passes the product: of the key,
 uniform vec3 stage_front;          // horizontal, towards the camera
 uniform vec3 stage_right;
 uniform float product_size;
+uniform vec3 product_light;       // mean light the product sends out, as the camera sees it; 0 leaves out its bounce
 uniform vec3 floor_albedo;
 uniform vec3 floor_light;          // what a white floor sends back, unshadowed
 uniform vec3 wall_light;           // the same of an upright card that faces the camera
@@ -37,10 +38,15 @@ vec2 floor_open(vec3 p) {
     return mix(share, vec2(1.0), smoothstep(0.8, 1.0, rim));
 }
 
+const float LIT_SIDE = 0.75;       // what the floor sees of the product is darker than what the camera sees
+
+// Where the product hides the surroundings from the floor, its own light arrives.
+vec3 bounced(vec2 open) { return product_light * ((1.0 - open.y) * LIT_SIDE * open.y); }
+
 // Light on the floor with the product's shadow in it.
 vec3 shadowed_floor(vec3 p) {
     vec2 open = floor_open(p);
-    return key_floor * open.x + (floor_light - key_floor) * open.y;
+    return key_floor * open.x + (floor_light - key_floor) * open.y + bounced(open);
 }
 
 // Stage coordinates in product sizes: x right, y up, z towards the camera.

@@ -12,7 +12,7 @@ void main() {
     vec3 p = ray.origin + ray.direction * t;
     vec2 open = floor_open(p);
     // One minus what is missing, so that no shadow is exactly 1.
-    vec3 missing = (key_floor * (1.0 - open.x) + (floor_light - key_floor) * (1.0 - open.y)) / floor_light;
+    vec3 missing = (key_floor * (1.0 - open.x) + (floor_light - key_floor) * (1.0 - open.y) - bounced(open)) / floor_light;
     // Nothing is left of it at the picture's edges, whatever the picture is cropped to.
     vec2 inside = min(gl_FragCoord.xy, frame_size - gl_FragCoord.xy) / min(frame_size.x, frame_size.y);
     vec2 lost = 1.0 - clamp((inside - 0.004) / EDGE, 0.0, 1.0);

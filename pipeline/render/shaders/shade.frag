@@ -25,7 +25,8 @@ layout(location = 3) out vec4 o_specular;
 layout(location = 4) out vec4 o_emissive;
 layout(location = 5) out vec4 o_diffuse;
 
-const float ENCLOSED = 0.65;         // light inside a cavity at its mouth, of that on an open floor
+const float FLOOR_NEAR = 0.75, FLOOR_FAR = 1.0;   // share of a floor's light at the floor, and well above it
+const float ENCLOSED = 0.30;         // light inside a cavity at its mouth, of that on an open floor
 
 struct Sums { vec3 radiance, base, albedo, specular, emissive; float visibility, ao, count; };
 
@@ -117,8 +118,8 @@ void add_sample(ivec2 at, inout Sums sums) {
     float visibility = open.x, ao = open.z;
     // The floor sends light up, less of it where the product's own shadow lies.
     float height = clamp((p.y - floor_y) / (0.22 * product_size), 0.0, 1.0);
-    float floor_share = indirect * mix(0.15, 0.75, smoothstep(0.0, 1.0, height));
-    vec3 bounce = floor_albedo * floor_light * (0.5 - 0.5 * n.y) * floor_share * mix(0.45, 1.0, ao);
+    float floor_share = indirect * mix(FLOOR_NEAR, FLOOR_FAR, smoothstep(0.0, 1.0, height)) * smoothstep(0.4, 0.95, ao);
+    vec3 bounce = floor_albedo * floor_light * (0.5 - 0.5 * n.y) * floor_share;
     float baked = face_occlusion.w;
     float closed = ao * baked;
     // What is close enough to shadow crisply lies in the same dark gap and sends nothing.
