@@ -78,8 +78,9 @@ def _apart(arguments: list[str], repeats: int) -> dict[str, float]:
 
 def measure(folder: Path, sizes: dict[str, int], repeats: int) -> list[str]:
     """Lines of a Markdown table."""
-    lines = ["| triangles | format | file MB | first | total | start | load | mesh | write | peak MB | trimesh | merged |",
-             "|---|---|---|---|---|---|---|---|---|---|---|---|"]
+    columns = ("triangles", "format", "file MB", "first", "total", "start", "load", "mesh", "write", "peak MB",
+               "trimesh", "merged")
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for label, count in sizes.items():
         mesh = surface(count)
         for name, write in WRITERS.items():
@@ -88,7 +89,8 @@ def measure(folder: Path, sizes: dict[str, int], repeats: int) -> list[str]:
             run = _apart(["--one", str(path)], repeats)
             peers = ["–", "–"] if name == "fbx" else [
                 f"{_apart(['--peer', merge, str(path)], repeats)['total']:.2f}" for merge in ("as-is", "merged")]
-            lines.append(f"| {label} | {name.upper()} | {path.stat().st_size / 1e6:.1f} | +{run['first']:.2f} | **{run['total']:.2f}** | "
+            lines.append(f"| {label} | {name.upper()} | {path.stat().st_size / 1e6:.1f} | "
+                         f"+{run['first']:.2f} | **{run['total']:.2f}** | "
                          f"{run['start']:.2f} | {max(run['child'] - run['start'], 0.0):.2f} | "
                          f"{run['total'] - run['child']:.2f} | {run['write']:.2f} | "
                          f"{max(run['parent_mb'], run['child_mb']):.0f} | {' | '.join(peers)} |")
