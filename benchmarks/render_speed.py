@@ -36,7 +36,7 @@ SIZES = {"10k": 10_000, "100k": 100_000, "1M": 1_000_000}
 OURS = ("bare moderngl", "packshot")
 PEERS = ("pyrender flat", "pyrender lit", "pyvista")
 PEER_PYTHON = Path(".venv-bench/bin/python")
-MAP = TextureRef("catalogue", "checker")
+MAP = TextureRef("catalogue", "stripes")
 BARE_VERTEX = """#version 330
 in vec3 in_position; in vec2 in_uv; out vec2 uv; uniform mat4 clip;
 void main() { uv = in_uv; gl_Position = clip * vec4(in_position, 1.0); }
@@ -63,14 +63,14 @@ def knobbly_sphere(triangles: int) -> Mesh:
     return Mesh((unit * radius[..., None]).reshape(-1, 3).astype(np.float32), unit.reshape(-1, 3).astype(np.float32),
                 (np.stack([phi / (2 * np.pi), theta / np.pi], axis=-1).reshape(-1, 2).astype(np.float32),),
                 faces.astype(np.uint32), np.zeros(len(faces), np.uint16), np.zeros(len(faces), np.uint32),
-                (Material("checker", textures={"base_color": MAP}),))
+                (Material("stripes", textures={"base_color": MAP}),))
 
 
-def checker() -> Textures:
+def stripes() -> Textures:
     tiles = np.indices((1024, 1024)).sum(axis=0) // 64 % 2
     image = np.full((1024, 1024, 4), 255, np.uint8)
     image[tiles == 0, :3] = (40, 90, 160)
-    return Textures({("catalogue", "checker"): image})
+    return Textures({("catalogue", "stripes"): image})
 
 
 def centred_camera(mesh: Mesh) -> CameraMatrices:
@@ -120,7 +120,7 @@ def our_frame(mesh: Mesh, textures: Textures, camera: CameraMatrices) -> Callabl
 
 def serve(kind: str, triangles: int, count: int) -> None:
     """What a child of ours does: like render_peers.py, for one of OURS."""
-    mesh, textures = knobbly_sphere(triangles), checker()
+    mesh, textures = knobbly_sphere(triangles), stripes()
     make = bare_frame if kind == "bare moderngl" else our_frame
     frame = make(mesh, textures, centred_camera(mesh))
     color, _ = frame()
@@ -173,7 +173,7 @@ def side_by_side(triangles: int, rounds: int, count: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "mesh.npz"
         np.savez(file, positions=mesh.positions, normals=mesh.normals, uv=mesh.uv_sets[0], triangles=mesh.triangles,
-                 texture=checker().of(MAP), view=camera.view, projection=camera.projection, size=(SIZE, SIZE))
+                 texture=stripes().of(MAP), view=camera.view, projection=camera.projection, size=(SIZE, SIZE))
         children = {kind: Child([sys.executable, "-m", "benchmarks.render_speed", "--serve", kind, str(triangles),
                                  "--frames", str(count)]) for kind in OURS}
         if PEER_PYTHON.exists():
@@ -193,7 +193,7 @@ def side_by_side(triangles: int, rounds: int, count: int) -> dict[str, float]:
 
 def whole_shot(triangles: int) -> dict[str, float]:
     """Seconds of all passes of one shot: the mesh's first (``cold``), another angle (``warm``), and its files."""
-    mesh, textures = knobbly_sphere(triangles), checker()
+    mesh, textures = knobbly_sphere(triangles), stripes()
     first = Shot("cold", OrbitCamera(azimuth_deg=35.0, elevation_deg=20.0), SIZE, SIZE)
     with Renderer() as renderer, tempfile.TemporaryDirectory() as folder:
         small = knobbly_sphere(1000)
@@ -218,7 +218,7 @@ def resident_mb() -> float:
 
 def memory(renders: int) -> None:
     """How resident memory grows over many shots of changing meshes, angles and stages."""
-    textures = checker()
+    textures = stripes()
     meshes = [knobbly_sphere(triangles) for triangles in (500, 2000, 1200)]
     marks: list[tuple[int, float]] = []
     with Renderer() as renderer:
