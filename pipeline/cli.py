@@ -132,8 +132,8 @@ def render(file: Path, out: OutFolder,
            size: Annotated[str | None, typer.Option("--size", help="Width x height in pixels, as 1024x1024.")] = None,
            stage: Annotated[str | None, typer.Option("--stage", help="Backdrop and lights, instead of the shot's "
                                                      "own.")] = None,
-           environment: Annotated[Path | None, typer.Option("--environment", help="An .hdr or .exr panorama to light the "
-                                                            "stage.")] = None,
+           environment: Annotated[Path | None, typer.Option("--environment", help="An .hdr or .exr panorama to light "
+                                                            "the stage.")] = None,
            scale: Annotated[float, typer.Option("--scale", min=0.06, max=4.0, help="Multiplies shot sizes.")] = 1.0,
            describe: Annotated[str, typer.Option("--describe", help="What it is, in words.")] = "",
            exr: Annotated[bool, typer.Option("--exr", help="Write every control pass as well.")] = False,
@@ -157,6 +157,9 @@ def render(file: Path, out: OutFolder,
     if camera is not None and shot:
         raise CatalogueError("usage", "--camera takes a picture of its own; it goes with no --shot.",
                              "Render the shots in a command without --camera.")
+    if camera is not None and out.resolve() == file.resolve().parent:
+        raise CatalogueError("out_is_input", f"{out} holds the mesh: passes there would be taken for its textures.",
+                             "Give --out a folder of its own.")
     changes: dict[str, Any] = {} if size is None else _size(size)
     if stage is not None:
         changes["stage"] = stage

@@ -131,3 +131,15 @@ def test_size_and_stage_change_a_built_in_shot(packshot: Command, file: Path, tm
     assert picture.shape == (64, 96, 3)
     assert tuple(picture[0, 0]) != (255, 255, 255)
     assert not (tmp_path / "mask.png").exists()
+
+
+def test_passes_are_not_taken_for_textures_the_next_time(packshot: Command, file: Path, tmp_path: Path) -> None:
+    pictures = []
+    for _ in range(2):
+        assert packshot("render", file, "--camera", "gltf:0", "--size", "64x64", "--out", tmp_path / "out")[0] == 0
+        pictures.append((tmp_path / "out" / "base_color.png").read_bytes())
+    assert pictures[0] == pictures[1]
+    status, answer = packshot("render", file, "--camera", "gltf:0", "--out", tmp_path)
+    error = answer["error"]
+    assert isinstance(error, dict)
+    assert (status, error["code"]) == (2, "out_is_input")

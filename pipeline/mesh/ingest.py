@@ -40,6 +40,7 @@ _FOREIGN_PATHS = ("fbx", "obj")  # formats whose texture paths are those of the 
 _COLOURLESS = ("stl", "obj")     # formats in which no colour means that nothing is known of it
 _MAX_MATERIALS = 65535
 _MAX_SIBLINGS = 5000
+_RENDERED = "passes.json"    # written beside every pass as PNG
 _REMARKABLE = 0.02               # share of the uv area
 
 
@@ -239,10 +240,16 @@ def ingest_file(path: Path, *, manifest: Manifest | None = None, description: st
 
 
 def _files_around(folder: Path) -> list[str]:
-    """Files of a folder and of two levels below it, relative, sorted; the first few thousand."""
+    """Files of a folder and of two levels below it, relative, sorted; the first few thousand.
+
+    Folders that ``packshot render --camera`` wrote are left out: their passes are named like texture maps.
+    """
     found: list[str] = []
     for current, folders, names in os.walk(folder):
         place = Path(current).relative_to(folder)
+        if place.parts and _RENDERED in names:
+            folders.clear()
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith(".")) if len(place.parts) < 2 else []
         found.extend((place / name).as_posix() for name in sorted(names) if not name.startswith("."))
         if len(found) > _MAX_SIBLINGS:
