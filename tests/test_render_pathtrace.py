@@ -9,12 +9,12 @@ import pytest
 
 from pipeline.catalogue import Instance
 from pipeline.errors import RenderError
-from pipeline.mesh.types import Material
+from pipeline.mesh.types import Material, TextureRef, Wrap
 from pipeline.render import Renderer, compose
 from pipeline.render.pathtrace import aovs, find_llvm, irradiance_at, panorama_at, probe, radiance_along, trace
 from pipeline.render.pathtrace_model import Look, Model, plane, uniform_light
 from pipeline.render.stage import Softbox, Stage
-from tests.render_meshes import box, shot, sphere, textures_of
+from tests.render_meshes import box, png, quad, shot, sphere, straight_shot, textures_of
 
 WHITE = (1.0, 1.0, 1.0)
 
@@ -83,6 +83,58 @@ def test_pixels_look_at_the_same_points_of_an_off_centre_picture() -> None:
     assert drawn.depth[both] == pytest.approx(exact.depth[both], rel=1e-4)
     assert drawn.uv[both] == pytest.approx(exact.uv[both], abs=1e-3)
     assert (drawn.material_id == exact.material_id)[both].all()
+
+
+@pytest.mark.parametrize("wrap", ["repeat", "mirror", "clamp"])
+def test_a_turned_and_wrapped_map_shows_the_same_texels(wrap: Wrap) -> None:
+    gradient = np.zeros((64, 64, 4), np.uint8)
+    gradient[..., 0], gradient[..., 1], gradient[..., 3] = np.arange(64) * 4, np.arange(64)[:, None] * 4, 255
+    ref = TextureRef("catalogue", "map.png", wrap_u=wrap, wrap_v="repeat", offset=(0.1, 0.3), scale=(1.7, 1.2),
+                     rotation=0.4)
+    mesh = quad(-0.8, 0.8, -0.8, 0.8, Material("printed", textures={"base_color": ref}))
+    scene = compose(mesh, straight_shot(96), textures_of(mesh, {"map.png": png(gradient)}))
+    with Renderer() as renderer:
+        drawn = renderer.draw(scene)
+    exact = aovs(scene)
+    # Away from the seams, over which a pixel's square holds both sides.
+    smooth = (drawn.instance_id > 0) & (np.abs(np.gradient(exact.uv, axis=(0, 1))).max(axis=(0, 3)) < 0.03)
+    assert smooth.sum() > 3000
+    assert drawn.uv[smooth] == pytest.approx(exact.uv[smooth], abs=2e-3)
+    inside = smooth & (exact.uv > 0.05).all(axis=2) & (exact.uv < 0.95).all(axis=2)
+    assert np.abs(drawn.base_color - exact.base_color)[inside].max() < 0.02
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_normal_map_bends_the_same_way(turned: bool) -> None:
+    """Also where the texture is mirrored on the surface, as on half of all real products."""
+    bent = np.tile(np.array([200, 160, 220, 255], np.uint8), (8, 8, 1))
+    ref = TextureRef("catalogue", "bent.png", rotation=0.5, strength=0.8)
+    mesh = quad(-0.8, 0.8, -0.8, 0.8, Material("embossed", textures={"normal": ref}))
+    if turned:
+        u, v = mesh.uv_sets[0].T
+        mesh = replace(mesh, uv_sets=(np.stack([1 - u, v], axis=1),))
+    scene = compose(mesh, straight_shot(32), textures_of(mesh, {"bent.png": png(bent)}))
+    with Renderer() as renderer:
+        drawn = renderer.draw(scene)
+    exact = aovs(scene)
+    seen = drawn.instance_id > 0
+    assert (np.sign(exact.normal[seen][:, 0]) == (-1.0 if turned else 1.0)).all()
+    assert drawn.normal[seen] == pytest.approx(exact.normal[seen], abs=4e-3)      # 0.25°
+
+
+def test_holes_are_holes_and_half_open_surfaces_half() -> None:
+    holes = np.full((2, 2, 4), 255, np.uint8)
+    holes[:, 0, 3] = 0
+    ref = TextureRef("catalogue", "holes.png", nearest=True, wrap_u="clamp", wrap_v="clamp")
+    files = {"holes.png": png(holes)}
+    cut = quad(-0.9, 0.9, -0.9, 0.9, Material("net", alpha_mode="mask", textures={"base_color": ref}))
+    scene = compose(cut, straight_shot(64), textures_of(cut, files))
+    found = aovs(scene)
+    assert (found.instance_id[28:36, 8:24] == 0).all()
+    assert (found.instance_id[28:36, 40:56] == 1).all()
+    glass = quad(-0.9, 0.9, -0.9, 0.9, Material("veil", base_color=(1.0, 1.0, 1.0, 0.3), alpha_mode="blend"))
+    seen = trace(compose(glass, straight_shot(32), textures_of(glass)), samples=256, depth=2, floor=False).product
+    assert seen[10:22, 10:22, 3].mean() == pytest.approx(0.3, abs=0.01)
 
 
 def test_a_mirrored_instance_shows_its_outside() -> None:
