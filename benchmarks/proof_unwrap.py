@@ -9,6 +9,7 @@ reversed. The flattened windows beside the texture go to the folder, which git i
 from __future__ import annotations
 
 import argparse
+import hashlib
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +28,8 @@ from pipeline.render.types import ControlPasses
 from pipeline.render.unwrap import Occurrence, Unwrapped, Window, occurrences_in, unwrap
 
 F64 = NDArray[np.float64]
-PRODUCTS = {"shoe": "shoe-gltf/Shoe.gltf", "racquet": "racquet-gltf/TennisRacquet.gltf"}
+PRODUCTS = {"shoe": "shoe-gltf/Shoe.gltf", "mixer": "mixer-glb/Mixer.glb",
+            "racquet": "racquet-gltf/TennisRacquet.gltf"}
 CELLS = 16                 # windows per texture side that are looked at
 MOST = 6                   # windows per product, those with most texels seen head-on
 HEAD_ON_DEG = 30.0
@@ -87,8 +89,14 @@ def pixel_side(passes: ControlPasses, mesh: Mesh, occurrence: Occurrence) -> int
     return int(np.clip(round(64 * float(np.median(rough.footprint[seen]))), 16, 512)) if seen.any() else 0
 
 
-def _read(folder: Path, ref: TextureRef) -> bytes:
-    return (folder / ref.path).read_bytes()
+def _keep(embedded: dict[str, bytes], data: bytes) -> str:
+    name = hashlib.sha256(data).hexdigest()
+    embedded[name] = data
+    return name
+
+
+def _read(folder: Path, embedded: dict[str, bytes], ref: TextureRef) -> bytes:
+    return embedded[ref.path] if ref.source == "store" else (folder / ref.path).read_bytes()
 
 
 def main() -> None:
@@ -102,8 +110,9 @@ def main() -> None:
     with Renderer() as renderer:
         for name, file in PRODUCTS.items():
             path = options.corpus / file
-            mesh = ingest_file(path).mesh
-            textures = load_textures(mesh, partial(_read, path.parent), 67.2)
+            embedded: dict[str, bytes] = {}
+            mesh = ingest_file(path, put_texture=partial(_keep, embedded)).mesh
+            textures = load_textures(mesh, partial(_read, path.parent, embedded), 67.2)
             strips = []
             for azimuth in AZIMUTHS:
                 shot = Shot("proof", OrbitCamera(azimuth, 5.0, fill=0.9), 1600, 1600)
