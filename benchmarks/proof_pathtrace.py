@@ -1,6 +1,7 @@
 """Is the OpenGL renderer right? The same scenes path-traced: ``python -m benchmarks.proof_pathtrace [--out proof]``
 
-aovs     depth, normals, base colour and uv under the pixels' centres, against Mitsuba's
+aovs     depth, normals, base colour and uv under the pixels' centres, against Mitsuba's; ``close`` through a
+         lens so long that normal maps are magnified: in the whole picture ours are filtered, Mitsuba's are not
 ring     the shadow around the product: floor pixels within half a product size of its silhouette, in direct
          light only (depth 2), as displayed (white: shadow ratio; else sRGB code of the view transform), PSNR
 beauty   product, ring and whole picture with all bounces, PSNR and SSIM, as displayed
@@ -34,7 +35,6 @@ from pipeline.mesh.types import Material, Mesh, TextureRef
 from pipeline.render import Renderer, Scene, Textures, compose, load_textures
 from pipeline.render.environment import panorama, panorama_directions
 from pipeline.render.pathtrace import Traced, aovs, probe, trace
-from pipeline.render.types import ControlPasses
 
 F32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -53,6 +53,7 @@ PRODUCTS = {
 RING = 0.5                 # product sizes
 CONTACT = 2                # pixels beside the silhouette that are left out: they hold the product too
 FLAT = 0.9                 # product sizes from the middle within which every stage's floor is flat
+CLOSER = 20.0              # times the focal length, for what maps hold and smaller pictures average
 CAMERA = OrbitCamera(azimuth_deg=35.0, elevation_deg=18.0, fill=0.45)  # with room for the shadow
 
 
@@ -157,8 +158,22 @@ def shown(product: F32, ratio: F32, bare: F32, white: bool) -> F32:
 # The three proofs
 
 
-def prove_aovs(scene: Scene, passes: ControlPasses) -> dict[str, float]:
+def closer(scene: Scene, mask: Mask) -> Scene:
+    """The same camera through a longer lens, at the product's pixel nearest to its middle: maps are magnified."""
+    rows, columns = np.nonzero(mask)
+    nearest = np.argmin(np.hypot(rows - rows.mean(), columns - columns.mean()))
+    x = (columns[nearest] + 0.5) / scene.shot.width * 2 - 1
+    y = 1 - (rows[nearest] + 0.5) / scene.shot.height * 2
+    lens = np.diag([CLOSER, CLOSER, 1.0, 1.0])
+    lens[:2, 3] = [-x * CLOSER, -y * CLOSER]
+    return replace(scene, camera=replace(scene.camera, projection=lens @ scene.camera.projection))
+
+
+def prove_aovs(renderer: Renderer, scene: Scene) -> dict[str, float]:
+    passes = renderer.draw(scene)
     exact = aovs(scene)
+    near = closer(scene, passes.mask)
+    near_passes, near_exact = renderer.draw(near), aovs(near)
     both = (passes.instance_id > 0) & (exact.instance_id > 0)
     inner = ndimage.binary_erosion(both, iterations=2) & (passes.alpha >= 1.0)
     depth = np.abs(passes.depth[both] / exact.depth[both] - 1.0)
@@ -171,9 +186,12 @@ def prove_aovs(scene: Scene, passes: ControlPasses) -> dict[str, float]:
                               rgb2lab(srgb_encode(truth)))[inner]
     normal = _angles(passes.normal, exact.normal)[both]
     face = _angles(passes.normal_geometric, exact.normal_geometric)[both]
+    near_normal = _angles(near_passes.normal, near_exact.normal)[
+        (near_passes.material_id == near_exact.material_id) & (near_exact.material_id > 0)]
     return {
         "depth median": float(np.median(depth)), "depth p99": float(np.percentile(depth, 99)),
         "normal°": float(np.median(normal)), "normal° p95": float(np.percentile(normal, 95)),
+        "normal° close": float(np.median(near_normal)), "close p95": float(np.percentile(near_normal, 95)),
         "face°": float(np.median(face)),
         "uv p95": float(np.nanpercentile(uv[both], 95)) if scene.mesh.uv_sets else 0.0,
         "ΔE00": float(np.median(colour)), "ΔE00 p95": float(np.percentile(colour, 95)),
@@ -264,7 +282,7 @@ def main() -> None:
             for stage in given.stages:
                 scene = compose(mesh, Shot(name, CAMERA, given.size, given.size, stage), textures)
                 if given.only in (None, "aovs") and stage == given.stages[0]:
-                    found.setdefault("aovs", {})[name] = prove_aovs(scene, renderer.draw(scene))
+                    found.setdefault("aovs", {})[name] = prove_aovs(renderer, scene)
                 for proof, depth in (("ring", 2), ("beauty", 12)):
                     if given.only in (None, proof):
                         found.setdefault(proof, {})[f"{name} on {stage}"] = prove_light(
