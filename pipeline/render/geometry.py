@@ -17,9 +17,10 @@ from pipeline.render.textures import SLOTS, Textures, key_of
 
 CHART_ROW = 4096           # triangles per row of the chart id texture
 ANISOTROPY = 4.0           # 2×2 supersampling does the rest
-SIMPLE_CASTER = 30_000     # triangles that are drawn into shadow maps as they are
+SIMPLE_CASTER = 25_000     # triangles that are drawn into shadow maps as they are
 CASTER_GRID = 400          # cells along the longest side of heavier meshes
-MOST_CASTERS = 120_000     # triangles; the grid gets coarser to stay near it
+COARSEST_GRID = 160         # cells: three texels of a shadow map each
+MOST_CASTERS = 30_000      # triangles; the grid gets coarser to stay near it
 MAX_SEE_THROUGH = 0.4      # glass keeps at least 60 % opacity, so that its shape stays in the mask
 _SRGB8_ALPHA8 = 0x8C43
 _SAMPLERS = ("t_base", "t_normal", "t_metallic_roughness", "t_occlusion", "t_emissive", "t_roughness", "t_metallic",
@@ -207,10 +208,11 @@ def _casters(mesh: Mesh) -> NDArray[np.uint32]:
     triangles = mesh.triangles[solid[mesh.triangle_material]]
     if len(triangles) <= SIMPLE_CASTER:
         return np.ascontiguousarray(triangles, np.uint32)
-    coarse = _clustered(mesh, triangles, CASTER_GRID)
-    if len(coarse) > MOST_CASTERS:
-        # The number of triangles grows with the square of the grid.
-        coarse = _clustered(mesh, triangles, int(CASTER_GRID * (MOST_CASTERS / len(coarse)) ** 0.5))
+    cells = CASTER_GRID
+    coarse = _clustered(mesh, triangles, cells)
+    while len(coarse) > MOST_CASTERS and cells > COARSEST_GRID:
+        cells = max(COARSEST_GRID, cells * 4 // 5)
+        coarse = _clustered(mesh, triangles, cells)
     return coarse
 
 
