@@ -12,7 +12,7 @@ from pipeline.errors import RenderError
 from pipeline.mesh.types import Material, TextureRef, Wrap
 from pipeline.render import Renderer, compose
 from pipeline.render.pathtrace import aovs, find_llvm, irradiance_at, panorama_at, probe, radiance_along, trace
-from pipeline.render.pathtrace_model import Look, Model, plane, uniform_light
+from pipeline.render.pathtrace_model import Look, Model, Surface, plane, uniform_light
 from pipeline.render.stage import Softbox, Stage
 from tests.render_meshes import box, png, quad, shot, sphere, straight_shot, textures_of
 
@@ -146,6 +146,30 @@ def test_a_mirrored_instance_shows_its_outside() -> None:
     seen = found.instance_id > 0
     assert (found.normal[seen][:, 2] > 0.0).all()
     assert found.normal[seen] == pytest.approx(found.normal_geometric[seen], abs=1e-5)
+
+
+def test_a_tracer_that_fails_is_an_error_and_no_more() -> None:
+    broken = Surface(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+    with pytest.raises(RenderError) as failed:
+        radiance_along(Model((broken,), uniform_light()), np.zeros((1, 3)), np.ones((1, 3)), samples=1, depth=1)
+    assert failed.value.code == "pathtrace_failed"
+
+
+def test_a_surface_has_all_vertices_it_speaks_of() -> None:
+    with pytest.raises(ValueError, match="4 vertices"):
+        replace(plane(1.0, Look()), triangles=np.array([[0, 1, 4]]))
+    with pytest.raises(ValueError, match="4 vertices"):
+        replace(plane(1.0, Look()), uv=(np.zeros((2, 2)),))
+
+
+def test_denoising_takes_noise_and_leaves_coverage() -> None:
+    mesh = box()
+    scene = compose(mesh, shot(48, stage="sweep"), textures_of(mesh))
+    noisy, clean, truth = (trace(scene, samples=samples, depth=3, denoise=denoise, seed=samples)
+                           for samples, denoise in ((4, False), (4, True), (144, False)))
+    assert np.array_equal(noisy.product[..., 3], clean.product[..., 3])
+    errors = [np.abs(each.radiance - truth.radiance).mean() for each in (noisy, clean)]
+    assert errors[1] < 0.6 * errors[0]
 
 
 def test_an_old_llvm_is_named_before_it_ends_a_process(monkeypatch: pytest.MonkeyPatch) -> None:

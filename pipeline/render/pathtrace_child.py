@@ -225,14 +225,19 @@ def picture(world: World, job: dict[str, Any], folder: Path) -> None:
 
 
 def _denoise(folder: Path, names: list[str]) -> None:
-    """Intel Open Image Denoise (A. Áfra) with albedo and normals as guides."""
+    """Intel Open Image Denoise (A. Áfra) with albedo and normals as guides.
+
+    The product's edge stays as traced: smoothed colours would no longer belong to the pixels' own coverage.
+    """
     import pyoidn
     albedo, normal = np.load(folder / "albedo.npy"), np.load(folder / "normal.npy")
+    cover = np.load(folder / "product.npy")[..., 3:]
+    edge = (cover > 0.0) & (cover < 1.0)
     for name in names:
         image = np.load(folder / f"{name}.npy")
         clean = pyoidn.denoise(np.ascontiguousarray(image[..., :3]), albedo=np.clip(albedo, 0.0, 1.0), normal=normal,
                                hdr=True)
-        _save(folder, name, np.concatenate([clean, image[..., 3:]], axis=-1))
+        _save(folder, name, np.concatenate([np.where(edge, image[..., :3], clean), image[..., 3:]], axis=-1))
 
 
 def rays(world: World, job: dict[str, Any], folder: Path) -> None:

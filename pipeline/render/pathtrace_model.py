@@ -67,6 +67,14 @@ class Surface:
     colors: NDArray[np.floating] | None = None   # (V, 4) linear, multiply albedo
     ids: tuple[int, int] = (0, 0)          # 1 + instance, 1 + material; 0, 0: not the product
 
+    def __post_init__(self) -> None:
+        # The tracer itself would read past an array's end without a word.
+        count = len(self.positions)
+        columns = [column for column in (self.normals, self.colors, *self.uv) if column is not None]
+        if any(len(column) != count for column in columns) or (len(self.triangles) and self.triangles.max() >= count):
+            raise ValueError(f"a surface of {count} vertices has columns of {[len(column) for column in columns]} and "
+                             "triangles between vertices it does not have, or one of the two")
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
