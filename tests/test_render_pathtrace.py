@@ -11,8 +11,9 @@ from pipeline.catalogue import Instance
 from pipeline.errors import RenderError
 from pipeline.mesh.types import Material, TextureRef, Wrap
 from pipeline.render import Renderer, compose
+from pipeline.render.environment import radiance_towards
 from pipeline.render.pathtrace import aovs, find_llvm, irradiance_at, panorama_at, probe, radiance_along, trace
-from pipeline.render.pathtrace_model import Look, Model, Surface, plane, uniform_light
+from pipeline.render.pathtrace_model import Look, Model, Surface, model_of, plane, uniform_light
 from pipeline.render.stage import Softbox, Stage
 from tests.render_meshes import box, png, quad, shot, sphere, straight_shot, textures_of
 
@@ -51,6 +52,27 @@ def test_a_panorama_lies_as_an_environment_does() -> None:
     seen = panorama_at(Model((lamp,), None), (0.0, 0.0, 0.0), height=32, samples=4, depth=1)
     assert seen[16, 48] == pytest.approx([2.0, 1.0, 0.5])       # right of the middle column, which looks along −z
     assert seen[16, 16].max() == 0.0
+
+
+def test_the_stage_stands_as_the_camera_is_turned() -> None:
+    mesh = box()
+    scene = compose(mesh, shot(48, stage="lifestyle", azimuth_deg=50.0, fill=0.4), textures_of(mesh))
+    stage_directions = np.random.default_rng(3).normal(size=(200, 3))
+    stage_directions /= np.linalg.norm(stage_directions, axis=1, keepdims=True)
+    # Away from the edges of softboxes and the horizon, where a panorama's texels hold both sides.
+    steady = np.ptp([radiance_towards(scene.stage, stage_directions + shift * axis)[:, 0]
+                     for shift in (-0.02, 0.02) for axis in np.eye(3)], axis=0) < 0.01
+    model = model_of(scene, product=False, floor=False, extra=(plane(1e-3, Look()),))
+    found = radiance_along(model, np.tile(scene.placement.centre + np.array([0.0, 1.0, 0.0]), (200, 1)),
+                           stage_directions @ scene.heading.axes, samples=1, depth=1)
+    expected = radiance_towards(scene.stage, stage_directions)
+    assert steady.sum() > 120
+    assert found[steady] == pytest.approx(expected[steady], abs=0.01)
+    lamp = replace(plane(0.3, Look((0.0,) * 3, emission=(9.0, 9.0, 9.0))), positions=np.array(
+        [[0.7, 0.4, 0.0], [0.7, 0.0, 0.0], [0.9, 0.0, 0.0], [0.9, 0.4, 0.0]]))
+    glow = trace(scene, samples=4, depth=1, extra=(lamp,)).radiance.max(axis=2) > 5.0
+    assert glow[:, 28:].sum() > 20
+    assert glow[:, :28].sum() == 0
 
 
 @pytest.mark.parametrize("side", [-90.0, 90.0])

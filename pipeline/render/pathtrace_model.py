@@ -48,7 +48,7 @@ class Look:
     metallic: float = 0.0
     clearcoat: float = 0.0
     sheen: float = 0.0
-    emission: Rgb = BLACK                  # radiance
+    emission: Rgb = BLACK                  # radiance, from the outside only
     opacity: float = 1.0
     alpha_mode: str = "opaque"             # mask: a hole below ``cutoff``; blend: alpha is an opacity
     cutoff: float = 0.5
