@@ -32,7 +32,7 @@ from pipeline.colour import PURE_BACKGROUND_RATIO, srgb_encode, to_display, view
 from pipeline.errors import RenderError
 from pipeline.mesh import ingest_file
 from pipeline.mesh.types import Material, Mesh, TextureRef
-from pipeline.render import Renderer, Scene, Textures, compose, load_textures
+from pipeline.render import STAGES, Renderer, Scene, Textures, compose, load_textures
 from pipeline.render.environment import panorama, panorama_directions
 from pipeline.render.pathtrace import Traced, aovs, probe, trace
 
@@ -280,7 +280,9 @@ def main() -> None:
                 continue
             mesh, textures = load(PRODUCTS[name])
             for stage in given.stages:
-                scene = compose(mesh, Shot(name, CAMERA, given.size, given.size, stage), textures)
+                scene = compose(mesh, Shot(name, CAMERA, given.size, given.size, stage), textures,
+                                # Shadows on white end at the picture's edge by choice, not by light.
+                                stage=replace(STAGES[stage], edge_fade=0.0))
                 if given.only in (None, "aovs") and stage == given.stages[0]:
                     found.setdefault("aovs", {})[name] = prove_aovs(renderer, scene)
                 for proof, depth in (("ring", 2), ("beauty", 12)):

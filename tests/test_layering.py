@@ -13,6 +13,8 @@ from tests.conftest import ROOT
 FLOORS = ("pipeline", "resources", "assets", "sensors", "definitions")
 ROOMS = ("mesh", "render", "refine", "sentinel", "report", "reference")
 HEAVY = ("torch", "diffusers", "transformers", "open_clip", "matplotlib", "mitsuba")
+# Modules of a process of their own: they may load what they like, and nobody else may load them.
+CHILDREN = ("pathtrace_brdf", "pathtrace_child", "pathtrace_looks")
 
 
 def modules() -> list[Path]:
@@ -60,7 +62,14 @@ def test_rooms_meet_in_their_types(room: str) -> None:
     assert not found
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_child_process_imports_what_is_the_child_s() -> None:
+    found = [f"{path.name}: {name}" for path in modules() if path.stem not in CHILDREN
+             for name in imports(path) if name.split(".")[-1] in CHILDREN]
+    assert not found
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if p.stem not in CHILDREN],
+                         ids=lambda path: str(path.relative_to(ROOT)))
 def test_heavy_libraries_are_imported_where_they_are_used(path: Path) -> None:
     top = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
     names = [name for node in top for name in

@@ -301,7 +301,7 @@ class Renderer:
         set_uniforms(program, _floor_uniforms(scene.placement) | _light_uniforms(scene, view.lighting.lights) | {
             "unproject": np.linalg.inv(flip @ scene.camera.projection @ scene.camera.view),
             "frame_size": (frame.width, frame.height), "floor_share": 0,
-            "stage_right": tuple(scene.heading.right),
+            "stage_right": tuple(scene.heading.right), "edge_fade": scene.stage.edge_fade,
             "product_light": _mean_light(frame) if view.indirect else (0.0, 0.0, 0.0)})
         view.lighting.floor.use(0)
         with Targets(self.context, (frame.width, frame.height), ("f2",), depth=False) as target:

@@ -64,6 +64,7 @@ class Stage:
     dome_samples: int                      # shadow-casting directions of dome or environment; a multiple of 4
     floor_albedo: Rgb | None               # None: no floor, light from below as well
     white_backdrop: bool = False
+    edge_fade: float = 0.0                 # of the picture's shorter side, over which a shadow on white ends
     environment: Environment | None = None  # takes the place of the dome
 
     @property

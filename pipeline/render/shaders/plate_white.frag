@@ -1,7 +1,7 @@
 #version 330
 // Pure white: only the shadow is drawn, as a share of the light that would be there.
 #include "plate.glsl"
-const float EDGE = 0.12;           // of the picture's shorter side, over which the shadow ends
+uniform float edge_fade;           // of the picture's shorter side, over which the shadow ends; 0: it does not
 void main() {
     Ray ray = pixel_ray(gl_FragCoord.xy);
     float t = to_floor(ray);
@@ -15,7 +15,7 @@ void main() {
     vec3 missing = (key_floor * (1.0 - open.x) + (floor_light - key_floor) * (1.0 - open.y) - bounced(open)) / floor_light;
     // Nothing is left of it at the picture's edges, whatever the picture is cropped to.
     vec2 inside = min(gl_FragCoord.xy, frame_size - gl_FragCoord.xy) / min(frame_size.x, frame_size.y);
-    vec2 lost = 1.0 - clamp((inside - 0.004) / EDGE, 0.0, 1.0);
-    vec2 kept = 1.0 - lost * lost * lost;
+    vec2 lost = edge_fade > 0.0 ? 1.0 - clamp((inside - 0.004) / edge_fade, 0.0, 1.0) : vec2(0.0);
+    vec2 kept = 1.0 - lost * lost;
     o_plate = vec4(1.0 - missing * kept.x * kept.y, 1.0);
 }
