@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.render.heading import Heading
+from pipeline.render.heading import UPRIGHT, Heading
 from pipeline.render.stage import Environment, Softbox, Stage
 
 F32 = NDArray[np.float32]
@@ -24,7 +24,6 @@ SUBSETS = 4
 OVERLAP = 1.3    # of neighbouring lights' patches, so that no steps are left between their shadows
 HORIZON = 0.04   # sine of the lowest elevation the surroundings are sampled at; below, shadows would never end
 PANORAMA = 512   # rows of a stage's panorama
-_UPRIGHT = Heading(np.array([0.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class BoxFrame:
     radiance: F64
 
 
-def box_frame(box: Softbox, heading: Heading = _UPRIGHT) -> BoxFrame:
+def box_frame(box: Softbox, heading: Heading = UPRIGHT) -> BoxFrame:
     axis = heading.direction(math.radians(box.azimuth_deg), math.radians(box.elevation_deg))
     right = np.cross([0.0, 1.0, 0.0], axis)
     right /= np.linalg.norm(right)

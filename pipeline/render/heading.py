@@ -41,3 +41,6 @@ class Heading:
         flat = math.cos(azimuth) * self.front + math.sin(azimuth) * self.right
         direction: F64 = math.cos(elevation) * flat + np.array([0.0, math.sin(elevation), 0.0])
         return direction
+
+
+UPRIGHT = Heading(np.array([0.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0]))  # the stage's own axes

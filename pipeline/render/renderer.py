@@ -25,6 +25,7 @@ from pipeline.render.panoramas import lit_by
 from pipeline.render.passes import Frame, Tile, assemble, tiles_of
 from pipeline.render.prefilter import ROUGHNESS
 from pipeline.render.scene import Placement, Scene, compose, place
+from pipeline.render.sets.draw import SetBuffers, draw_set
 from pipeline.render.shadows import DEFINES, ShadowAtlas, cast_shadows, light_floor
 from pipeline.render.soften import COARSE, TOLERANCE, VICINITY, SoftShadows, bind_textures
 from pipeline.render.stage import Environment, Stage
@@ -81,6 +82,7 @@ class Renderer:
         self._placed: tuple[Mesh, tuple[Instance, ...], Placement] | None = None
         self._lighting: _Lighting | None = None
         self._mirrors: dict[str, Mirror] = {}
+        self._stage_set: tuple[str, SetBuffers] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -98,6 +100,9 @@ class Renderer:
             for mirror in self._mirrors.values():
                 mirror.release()
             self._mirrors.clear()
+            if self._stage_set is not None:
+                self._stage_set[1].release()
+                self._stage_set = None
         self.context.release()
 
     def render(self, mesh: Mesh, shot: Shot, textures: Textures, region: Region | None = None,
@@ -296,18 +301,30 @@ class Renderer:
     def _render_plate(self, frame: Frame, view: _View) -> None:
         """The stage without the product, under its shadow."""
         scene = view.scene
-        program = self._program("fullscreen.vert", f"plate_{scene.stage.backdrop}.frag")
         flip = np.diag([1.0, -1.0, 1.0, 1.0])
-        set_uniforms(program, _floor_uniforms(scene.placement) | _light_uniforms(scene, view.lighting.lights) | {
+        uniforms = _floor_uniforms(scene.placement) | _light_uniforms(scene, view.lighting.lights) | {
             "unproject": np.linalg.inv(flip @ scene.camera.projection @ scene.camera.view),
             "frame_size": (frame.width, frame.height), "floor_share": 0,
             "stage_right": tuple(scene.heading.right), "edge_fade": scene.stage.edge_fade,
-            "product_light": _mean_light(frame) if view.indirect else (0.0, 0.0, 0.0)})
+            "product_light": _mean_light(frame) if view.indirect else (0.0, 0.0, 0.0)}
+        if scene.stage.backdrop == "set":
+            frame.plate[...] = draw_set(self.context, self._set(scene.stage.name), scene, self._program, uniforms,
+                                        view.lighting.floor)
+            return
+        program = self._program("fullscreen.vert", f"plate_{scene.stage.backdrop}.frag")
+        set_uniforms(program, uniforms)
         view.lighting.floor.use(0)
         with Targets(self.context, (frame.width, frame.height), ("f2",), depth=False) as target:
             target.begin()
             draw_fullscreen(self.context, program)
             frame.plate[...] = target.read(0)[..., :3]
+
+    def _set(self, name: str) -> SetBuffers:
+        if self._stage_set is None or self._stage_set[0] != name:
+            if self._stage_set is not None:
+                self._stage_set[1].release()
+            self._stage_set = (name, SetBuffers(self.context, name))
+        return self._stage_set[1]
 
 
 def _mean_light(frame: Frame) -> tuple[float, float, float]:

@@ -77,5 +77,7 @@ class Stage:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.environment is not None:
             values["environment"] = self.environment.sha256
-        text = json.dumps(values, sort_keys=True, default=repr) + shader_source(f"plate_{self.backdrop}.frag")
+        text = json.dumps(values, sort_keys=True, default=repr) + "".join(
+            shader_source(name) for name in (("set.frag", "set_focus.frag") if self.backdrop == "set"
+                                             else (f"plate_{self.backdrop}.frag",)))
         return hashlib.sha256(text.encode()).hexdigest()

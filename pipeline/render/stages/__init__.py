@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.errors import RenderError
+from pipeline.render.sets import SETS, is_baked, stage_of
 from pipeline.render.stage import Stage
-from pipeline.render.stages import lifestyle, sweep, white
+from pipeline.render.stages import sweep, white
 
-STAGES: Mapping[str, Stage] = {stage.name: stage for stage in (white.STAGE, sweep.STAGE, lifestyle.STAGE)}
+STAGES: Mapping[str, Stage] = {stage.name: stage for stage in (
+    white.STAGE, sweep.STAGE, *(stage_of(name) for name in SETS if is_baked(name)))}
+ALIASES: Mapping[str, str] = {"lifestyle": "window"}
 
 
 def find_stage(name: str) -> Stage:
     """The stage of that name. Raises RenderError ``stage_unknown``."""
+    name = ALIASES.get(name, name)
     if name not in STAGES:
         raise RenderError("stage_unknown", f"There is no stage {name!r}.", f"Stages: {', '.join(STAGES)}.")
     return STAGES[name]
