@@ -19,7 +19,7 @@ from pipeline.errors import IngestError, PackshotError
 from pipeline.mesh.limits import IngestLimits
 from pipeline.mesh.loaders import LoadContext, loader_for
 from pipeline.mesh.raw import write_raw
-from pipeline.mesh.resolver import Resolver, read_bounded
+from pipeline.mesh.resolver import Resolver
 
 ERROR = "error.json"
 # What our readers raise on a file that breaks its own format in a way no check foresaw.
@@ -32,6 +32,7 @@ def run(job: dict[str, object], exchange: Path) -> None:
     limits = IngestLimits(**job["limits"])  # type: ignore[arg-type]
     memory = limits.memory_mb * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     folder, mesh_file = Path(str(job["folder"])), str(job["mesh_file"])
     variant = None if job["variant"] is None else str(job["variant"])
@@ -39,7 +40,7 @@ def run(job: dict[str, object], exchange: Path) -> None:
     try:
         load = loader_for(mesh_file)
         resolver = Resolver(folder, files, mesh_file, limits.max_file_mb)
-        data = read_bounded(folder / mesh_file, limits.max_file_mb)
+        data = resolver.read_exact(mesh_file)
         if not data:
             raise IngestError("mesh_empty", f"{mesh_file} is an empty file.", "Export the model again.")
         raw = load(data, LoadContext(resolver, limits, exchange, mesh_file, variant))
@@ -69,7 +70,14 @@ def _one_line(error: BaseException) -> str:
     return f"{type(error).__name__} {text[:120]}".strip()
 
 
+def _refuse_network(event: str, _: tuple[object, ...]) -> None:
+    """No loader has business with a socket or another program, whatever its file says."""
+    if event.startswith(("socket.", "urllib.", "http.", "ftplib.", "subprocess.", "os.exec", "os.system")):
+        raise PermissionError(f"{event} is not allowed while a mesh file is read")
+
+
 def main() -> None:
+    sys.addaudithook(_refuse_network)
     job_file = Path(sys.argv[1])
     run(json.loads(job_file.read_text()), job_file.parent)
     sys.stdout.flush()

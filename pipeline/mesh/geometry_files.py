@@ -28,6 +28,8 @@ def geometry_files(folder: Path | UPath, mesh_file: str, files: Sequence[str]) -
     if suffix not in ("gltf", "glb", "obj"):
         return ()
     try:
+        if not (folder / mesh_file).is_file():
+            return ()
         data = (folder / mesh_file).read_bytes()
     except OSError:
         return ()

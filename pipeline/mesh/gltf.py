@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from pipeline.errors import IngestError
 from pipeline.mesh.affine import transform_part
-from pipeline.mesh.gltf_accessors import read_draco, read_floats, read_indices
+from pipeline.mesh.gltf_accessors import element_count, read_draco, read_floats, read_indices
 from pipeline.mesh.gltf_container import Document, Json, malformed
 from pipeline.mesh.gltf_materials import read_materials
+from pipeline.mesh.gltf_pose import Pose, morphed, pose_of, skinned
 from pipeline.mesh.gltf_variants import choose_variant, material_of, variant_names
 from pipeline.mesh.loaders import LoadContext, loader
 from pipeline.mesh.raw import RawMesh, RawPart
@@ -21,13 +22,14 @@ from pipeline.mesh.types import EmbeddedCamera
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
+_IDENTITY = np.eye(4)
 _MAX_DEPTH = 200
 _MAX_NODES = 50_000  # instances, after the graph is unrolled
 
 
 @loader(".gltf", ".glb")
 def load_gltf(data: bytes, context: LoadContext) -> RawMesh:
-    """Read the default scene. Skins and morph targets stay in their bind pose."""
+    """Read the default scene, in the pose it is saved in."""
     document = Document(data, context)
     warnings: list[str] = []
     suffix = "glb" if data[:4] == b"glTF" else "gltf"
@@ -35,27 +37,37 @@ def load_gltf(data: bytes, context: LoadContext) -> RawMesh:
                   warnings=warnings, variants=variant_names(document))
     variant = choose_variant(raw.variants, context.variant, context.mesh_file)
     raw.variant = None if variant is None else raw.variants[variant]
-    cache: dict[int, list[RawPart]] = {}
+    cache: dict[tuple[int, tuple[float, ...], int], list[_Placed]] = {}
     triangles = 0
-    for node, world in _nodes(document, warnings):
+    nodes = _nodes(document, warnings)
+    worlds = {index: world for index, _, world in reversed(nodes)}
+    for _, node, world in nodes:
         if "mesh" in node:
+            pose = pose_of(document, node, worlds, warnings)
             index = document.count(node, "mesh", None)
-            if index not in cache:
-                cache[index] = _mesh(document, index, variant, warnings)
-            triangles += sum(len(part.triangles) for part in cache[index])
+            key = index, pose.weights, -1 if pose.joints is None else int(node["skin"])
+            if key not in cache:
+                cache[key] = _mesh(document, index, variant, pose, warnings)
+            triangles += sum(len(placed.part.triangles) for placed in cache[key])
             context.check_triangles(triangles)
-            if "skin" in node:
-                warnings.append("a skinned mesh is taken in its bind pose")
-            raw.parts.extend(transform_part(part, world) for part in cache[index])
-        if "camera" in node and (camera := _camera(document, node, world)) is not None:
+            # A skin places its mesh itself: the node's own transform does not count.
+            raw.parts.extend(placed.part if placed.in_scene or np.array_equal(world, _IDENTITY)
+                             else transform_part(placed.part, world) for placed in cache[key])
+        if "camera" in node and (camera := _camera(document, node, world, warnings)) is not None:
             raw.cameras.append(camera)
     raw.warnings[:] = list(dict.fromkeys(raw.warnings))
     return raw
 
 
-def _nodes(document: Document, warnings: list[str]) -> list[tuple[Json, F64]]:
-    """Every node of the default scene with its world matrix; a node reached through itself is refused."""
-    found: list[tuple[Json, F64]] = []
+@dataclass(frozen=True)
+class _Placed:
+    part: RawPart
+    in_scene: bool              # its skin has brought it to the scene already
+
+
+def _nodes(document: Document, warnings: list[str]) -> list[tuple[int, Json, F64]]:
+    """Every node of the default scene with its index and world matrix; a node reached through itself is refused."""
+    found: list[tuple[int, Json, F64]] = []
     stack: list[tuple[Any, F64, tuple[Any, ...]]] = [
         (index, np.eye(4), ()) for index in reversed(_roots(document, warnings))]
     while stack:
@@ -66,7 +78,7 @@ def _nodes(document: Document, warnings: list[str]) -> list[tuple[Json, F64]]:
         if len(found) >= _MAX_NODES:
             raise malformed(document.context, f"more than {_MAX_NODES:,} nodes")
         world = parent @ _local(document, node)
-        found.append((node, world))
+        found.append((int(index), node, world))
         children = node.get("children", [])
         if not isinstance(children, list):
             raise malformed(document.context, "`children` is not an array")
@@ -114,15 +126,17 @@ def _numbers(document: Document, node: Json, key: str, count: int, default: tupl
     return np.array(value, np.float64)
 
 
-def _mesh(document: Document, index: int, variant: int | None, warnings: list[str]) -> list[RawPart]:
+def _mesh(document: Document, index: int, variant: int | None, pose: Pose, warnings: list[str]
+          ) -> list[_Placed]:
     primitives = document.item("meshes", index).get("primitives", [])
     if not isinstance(primitives, list):
         raise malformed(document.context, "`primitives` is not an array")
-    parts = [_primitive(document, primitive, variant, warnings) for primitive in primitives]
+    parts = [_primitive(document, primitive, variant, pose, warnings) for primitive in primitives]
     return [part for part in parts if part is not None]
 
 
-def _primitive(document: Document, primitive: Any, variant: int | None, warnings: list[str]) -> RawPart | None:
+def _primitive(document: Document, primitive: Any, variant: int | None, pose: Pose, warnings: list[str]
+               ) -> _Placed | None:
     attributes = primitive.get("attributes") if isinstance(primitive, dict) else None
     if not isinstance(attributes, dict):
         raise malformed(document.context, "a primitive has no attributes")
@@ -133,14 +147,15 @@ def _primitive(document: Document, primitive: Any, variant: int | None, warnings
     if "POSITION" not in attributes:
         warnings.append("a primitive without positions is left out")
         return None
-    if primitive.get("targets"):
-        warnings.append("morph targets are left out")
     extension = (primitive.get("extensions") or {}).get("KHR_draco_mesh_compression")
-    decoded: dict[str, F64] = {}
+    decoded: dict[str, NDArray[Any]] = {}
     indices: I64
     if isinstance(extension, dict):
         indices, decoded = read_draco(document, primitive, extension)
         mode = _TRIANGLES
+    else:
+        count = element_count(document, primitive["indices"] if "indices" in primitive else attributes["POSITION"])
+        document.context.check_triangles(count // 3 if mode == _TRIANGLES else max(count - 2, 0))
     positions = _attribute(document, attributes, decoded, "POSITION", (3,))
     assert positions is not None
     if not isinstance(extension, dict):
@@ -150,12 +165,12 @@ def _primitive(document: Document, primitive: Any, variant: int | None, warnings
     if len(triangles) and int(triangles.max()) >= len(positions):
         raise IngestError("mesh_indices", f"{document.context.mesh_file}: a triangle refers to vertex "
                           f"{int(triangles.max()):,} of {len(positions):,}.", "The file is damaged: export it again.")
-    uv_sets: list[F64] = []
+    uv_sets: list[NDArray[Any]] = []
     while (uv := _attribute(document, attributes, decoded, f"TEXCOORD_{len(uv_sets)}", (2,))) is not None:
         uv_sets.append(uv)
     colors = _attribute(document, attributes, decoded, "COLOR_0", (3, 4))
     if colors is not None and colors.shape[1] == 3:
-        colors = np.concatenate([colors, np.ones((len(colors), 1))], axis=1)
+        colors = np.concatenate([colors, np.ones((len(colors), 1), np.float32)], axis=1)
     material = material_of(document, primitive, variant)
     part = RawPart(positions, triangles, material, _attribute(document, attributes, decoded, "NORMAL", (3,)),
                    tuple(uv_sets), colors, _attribute(document, attributes, decoded, "TANGENT", (4,)), indexed=True,
@@ -163,12 +178,16 @@ def _primitive(document: Document, primitive: Any, variant: int | None, warnings
     for array in (part.normals, part.colors, part.tangents, *part.uv_sets):
         if array is not None and len(array) != len(positions):
             raise malformed(document.context, "a primitive's attributes differ in length")
+    if pose.weights and primitive.get("targets"):
+        part = morphed(document, part, primitive["targets"], pose.weights)
+    rested = None if pose.joints is None else skinned(document, part, attributes, pose.joints)
+    part = part if rested is None else rested
     # Without normals the specification wants facets, which need vertices of their own.
-    return part if part.normals is not None else _unshared(part)
+    return _Placed(part if part.normals is not None else _unshared(part), rested is not None)
 
 
-def _attribute(document: Document, attributes: Json, decoded: dict[str, F64], name: str, widths: tuple[int, ...]
-               ) -> F64 | None:
+def _attribute(document: Document, attributes: Json, decoded: dict[str, NDArray[Any]], name: str,
+               widths: tuple[int, ...]) -> NDArray[Any] | None:
     if name in decoded:
         if decoded[name].shape[1] not in widths:
             raise malformed(document.context, f"Draco attribute {name} has the wrong width")
@@ -197,10 +216,12 @@ def _unshared(part: RawPart) -> RawPart:
                    colors=None if part.colors is None else part.colors[corners], tangents=None, indexed=False)
 
 
-def _camera(document: Document, node: Json, world: F64) -> EmbeddedCamera | None:
+def _camera(document: Document, node: Json, world: F64, warnings: list[str]) -> EmbeddedCamera | None:
     """A perspective camera; scale in its node does not apply to it."""
     index = document.count(node, "camera", None)
     entry = document.item("cameras", index)
+    if entry.get("type") == "orthographic":
+        warnings.append(f"camera {str(entry.get('name', index))[:60]} is orthographic and left out")
     perspective = entry.get("perspective")
     yfov = perspective.get("yfov") if isinstance(perspective, dict) else None
     lengths = np.linalg.norm(world[:3, :3], axis=0)

@@ -13,17 +13,26 @@ from pipeline.mesh.gltf_container import Document, Json, malformed
 _DTYPES: dict[int, np.dtype[Any]] = {
     5120: np.dtype("<i1"), 5121: np.dtype("<u1"), 5122: np.dtype("<i2"), 5123: np.dtype("<u2"),
     5125: np.dtype("<u4"), 5126: np.dtype("<f4")}
-_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
-_MAX_COUNT = 200_000_000  # an accessor without a buffer view is zeros of any declared size
+_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
 
-def read_floats(document: Document, index: Any, widths: tuple[int, ...]) -> NDArray[np.float64]:
-    """(N, k) values of a vertex attribute, normalised integers as 0..1 or -1..1."""
+def read_floats(document: Document, index: Any, widths: tuple[int, ...]) -> NDArray[Any]:
+    """(N, k) float32 values of a vertex attribute, normalised integers as 0..1 or -1..1."""
     entry = document.item("accessors", index)
     values = _read(document, entry, f"accessor {index}")
     if values.shape[1] not in widths:
         raise malformed(document.context, f"accessor {index} has the wrong type")
     return normalise(values, entry)
+
+
+def read_matrices(document: Document, index: Any) -> NDArray[np.float64]:
+    """(N, 4, 4) matrices, which glTF stores by column."""
+    return read_floats(document, index, (16,)).astype(np.float64).reshape(-1, 4, 4).transpose(0, 2, 1)
+
+
+def element_count(document: Document, index: Any) -> int:
+    """What an accessor declares to hold, before anything of it is read."""
+    return document.count(document.item("accessors", index), "count", None)
 
 
 def read_indices(document: Document, index: Any) -> NDArray[np.int64]:
@@ -34,10 +43,13 @@ def read_indices(document: Document, index: Any) -> NDArray[np.int64]:
     return values[:, 0].astype(np.int64)
 
 
-def normalise(values: NDArray[Any], entry: Json) -> NDArray[np.float64]:
-    converted = values.astype(np.float64)
-    if entry.get("normalized") is True and values.dtype.kind in "iu":
-        return np.maximum(converted / float(np.iinfo(values.dtype).max), -1.0)
+def normalise(values: NDArray[Any], entry: Json) -> NDArray[Any]:
+    # float32 holds every 8- and 16-bit number; 32-bit integers are no vertex attribute but may stand in a file.
+    whole = values.dtype.kind in "iu"
+    wide: type[np.floating[Any]] = np.float64 if whole and values.dtype.itemsize == 4 else np.float32
+    converted: NDArray[Any] = values.astype(wide, copy=False)
+    if entry.get("normalized") is True and whole:
+        converted = np.maximum(np.divide(converted, np.iinfo(values.dtype).max, dtype=converted.dtype), -1)
     return converted
 
 
@@ -47,8 +59,8 @@ def _read(document: Document, entry: Json, what: str) -> NDArray[Any]:
     if "bufferView" in entry:
         values = _strided(document, entry["bufferView"], document.count(entry, "byteOffset", 0), dtype, count, width,
                           what)
-    elif count > _MAX_COUNT:
-        raise malformed(document.context, f"{what} declares {count:,} elements")
+    elif count > 3 * document.context.limits.max_triangles:  # zeros of any declared size, from no bytes at all
+        raise malformed(document.context, f"{what} declares {count:,} elements and holds none")
     else:
         values = np.zeros((count, width), dtype)
     sparse = entry.get("sparse")
@@ -91,7 +103,7 @@ def _strided(document: Document, view: Any, offset: int, dtype: np.dtype[Any], c
 
 
 def read_draco(document: Document, primitive: Json, extension: Json
-               ) -> tuple[NDArray[np.int64], dict[str, NDArray[np.float64]]]:
+               ) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
     """(3T,) indices and attributes by glTF name of a KHR_draco_mesh_compression primitive."""
     import DracoPy
 

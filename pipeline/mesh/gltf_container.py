@@ -13,13 +13,15 @@ from pipeline.errors import IngestError
 from pipeline.mesh.loaders import LoadContext
 
 Json = dict[str, Any]
+_MESHOPT = ("EXT_meshopt_compression", "KHR_meshopt_compression")
 _MAGIC, _JSON, _BIN = 0x46546C67, 0x4E4F534A, 0x004E4942
 SUPPORTED = frozenset({
-    "KHR_draco_mesh_compression", "KHR_mesh_quantization", "KHR_texture_transform", "EXT_texture_webp",
-    "KHR_lights_punctual", "KHR_xmp_json_ld", "KHR_materials_anisotropy", "KHR_materials_clearcoat",
-    "KHR_materials_dispersion", "KHR_materials_emissive_strength", "KHR_materials_ior", "KHR_materials_iridescence",
-    "KHR_materials_pbrSpecularGlossiness", "KHR_materials_sheen", "KHR_materials_specular",
-    "KHR_materials_transmission", "KHR_materials_unlit", "KHR_materials_variants", "KHR_materials_volume"})
+    "EXT_meshopt_compression", "KHR_meshopt_compression", "KHR_draco_mesh_compression", "KHR_mesh_quantization",
+    "KHR_texture_transform", "EXT_texture_webp", "KHR_lights_punctual", "KHR_xmp_json_ld", "KHR_materials_anisotropy",
+    "KHR_materials_clearcoat", "KHR_materials_dispersion", "KHR_materials_emissive_strength", "KHR_materials_ior",
+    "KHR_materials_iridescence", "KHR_materials_pbrSpecularGlossiness", "KHR_materials_sheen",
+    "KHR_materials_specular", "KHR_materials_transmission", "KHR_materials_unlit", "KHR_materials_variants",
+    "KHR_materials_volume"})
 
 
 class Document:
@@ -29,6 +31,7 @@ class Document:
         self.context = context
         self.json, self._glb_chunk = _split(data, context.mesh_file)
         self._buffers: dict[int, bytes] = {}
+        self._unpacked: dict[int, bytes] = {}
         _check_version(self.json, context.mesh_file)
         unknown = sorted(str(name) for name in self.list("extensionsRequired") if name not in SUPPORTED)
         if unknown:
@@ -80,11 +83,42 @@ class Document:
     def view(self, index: Any) -> tuple[bytes, int, int, int]:
         """(buffer, offset, length, stride) of a buffer view, checked against its buffer."""
         entry = self.item("bufferViews", index)
+        if (unpacked := self._meshopt(index, entry)) is not None:
+            return unpacked, 0, len(unpacked), self.count(entry, "byteStride", 0)
         buffer = self.buffer(self.count(entry, "buffer", None))
         offset, length = self.count(entry, "byteOffset", 0), self.count(entry, "byteLength", None)
         if offset + length > len(buffer):
             raise malformed(self.context, f"bufferView {index} ends outside its buffer")
         return buffer, offset, length, self.count(entry, "byteStride", 0)
+
+    def _meshopt(self, index: int, entry: Json) -> bytes | None:
+        """The decompressed bytes of a compressed view, None for a plain one. Its fallback buffer stays unread."""
+        extensions = entry.get("extensions")
+        packed = next((extensions[name] for name in _MESHOPT if name in extensions), None) if isinstance(
+            extensions, dict) else None
+        if packed is None:
+            return None
+        if index not in self._unpacked:
+            from pipeline.mesh.gltf_meshopt import decode
+
+            if not isinstance(packed, dict):
+                raise malformed(self.context, f"bufferView {index} is compressed without saying how")
+            count, stride = self.count(packed, "count", None), self.count(packed, "byteStride", None)
+            size = self.count(entry, "byteLength", None)
+            held = sum(map(len, self._unpacked.values()))
+            if count * stride != size or held + size > self.context.limits.max_file_mb * 1_000_000:
+                raise malformed(self.context, f"the compressed bufferView {index} declares {count:,} × {stride} bytes")
+            buffer = self.buffer(self.count(packed, "buffer", None))
+            start, length = self.count(packed, "byteOffset", 0), self.count(packed, "byteLength", None)
+            if start + length > len(buffer):
+                raise malformed(self.context, f"the compressed bufferView {index} ends outside its buffer")
+            mode, named = str(packed.get("mode")), str(packed.get("filter", "NONE"))
+            try:
+                self._unpacked[index] = decode(buffer[start:start + length], mode, named, count, stride)
+            except (ValueError, IndexError) as error:
+                raise IngestError("meshopt_malformed", f"{self.context.mesh_file} holds meshopt data that cannot be "
+                                  f"decoded: {error}.", "Export again, or without meshopt compression.") from error
+        return self._unpacked[index]
 
     def view_bytes(self, index: Any) -> bytes:
         buffer, offset, length, _ = self.view(index)
@@ -169,7 +203,7 @@ def _glb(data: bytes, name: str) -> tuple[Json, bytes | None]:
 def _json(data: bytes, name: str) -> Json:
     try:
         parsed = json.loads(data.decode("utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or a number of thousands of digits
         raise IngestError("gltf_malformed", f"{name} does not hold valid JSON.", "Export the model again.") from error
     if not isinstance(parsed, dict):
         raise IngestError("gltf_malformed", f"{name} does not hold a JSON object.", "Export the model again.")

@@ -37,7 +37,7 @@ def _material(document: Document, entry: Json, index: int, warnings: list[str]) 
         metallic, roughness = 0.0, None if gloss is None else 1.0 - gloss
         warnings.append("specular-glossiness is read as a dielectric of the same diffuse colour")
     for slot, info in sources:
-        if info is not None and (texture := _texture(document, info, warnings)) is not None:
+        if info is not None and (texture := _texture(document, info, slot, warnings)) is not None:
             textures[slot] = texture
     if "metallic_roughness" in textures:  # with a texture, the specification's default of 1 is meant
         metallic = 1.0 if metallic is None else metallic
@@ -49,24 +49,51 @@ def _material(document: Document, entry: Json, index: int, warnings: list[str]) 
     sheen = _numbers(_object(extensions, "KHR_materials_sheen").get("sheenColorFactor"), 3)
     mode = entry.get("alphaMode", "OPAQUE")
     name = entry.get("name")
+    name = name if isinstance(name, str) and name else f"material_{index}"
+    warnings.extend(f"material {name}: {what} is not rendered" for what in _unused(extensions))
     return RawMaterial(
-        name if isinstance(name, str) and name else f"material_{index}",
+        name,
         None if color is None else (color[0], color[1], color[2], color[3]), metallic, roughness,
         (emissive[0] * strength, emissive[1] * strength, emissive[2] * strength),
         None if sheen is None else max(sheen),
         _unit(_object(extensions, "KHR_materials_clearcoat").get("clearcoatFactor")),
         _unit(_object(extensions, "KHR_materials_transmission").get("transmissionFactor")),
         _ALPHA.get(mode, "opaque") if isinstance(mode, str) else "opaque", _number(entry.get("alphaCutoff"), 0.5),
-        entry.get("doubleSided") is True, textures)
+        entry.get("doubleSided") is True, textures,
+        isinstance(extensions.get("KHR_materials_unlit"), dict))
 
 
-def _texture(document: Document, info: Any, warnings: list[str]) -> RawTexture | None:
+# What leaves a material extension's field without effect; ... where the field is read, or changes nothing by itself.
+_NEUTRAL: dict[str, dict[str, Any]] = {
+    "KHR_materials_clearcoat": {"clearcoatFactor": ..., "clearcoatRoughnessFactor": 0},
+    "KHR_materials_sheen": {"sheenColorFactor": ..., "sheenRoughnessFactor": 0},
+    "KHR_materials_transmission": {"transmissionFactor": ...},
+    "KHR_materials_specular": {"specularFactor": 1, "specularColorFactor": [1, 1, 1]},
+    "KHR_materials_ior": {"ior": 1.5},
+    "KHR_materials_volume": {"thicknessFactor": 0, "attenuationColor": [1, 1, 1], "attenuationDistance": ...},
+    "KHR_materials_iridescence": {"iridescenceFactor": 0, "iridescenceIor": ..., "iridescenceThicknessMinimum": ...,
+                                  "iridescenceThicknessMaximum": ...},
+    "KHR_materials_anisotropy": {"anisotropyStrength": 0, "anisotropyRotation": ...},
+    "KHR_materials_dispersion": {"dispersion": 0}}
+
+
+def _unused(extensions: Json) -> list[str]:
+    """Fields of a material's extensions that would change its look and that the mesh has no place for."""
+    found = []
+    for name, neutral in _NEUTRAL.items():
+        found += [f"{key} of {name}" for key, value in _object(extensions, name).items()
+                  if key not in ("extensions", "extras") and neutral.get(key) is not ... and value != neutral.get(key)]
+    return found
+
+
+def _texture(document: Document, info: Any, slot: Slot, warnings: list[str]) -> RawTexture | None:
     if not isinstance(info, dict):
         raise malformed(document.context, "a texture reference is not an object")
     entry = document.item("textures", info.get("index"))
     source = _object(_object(entry, "extensions"), "EXT_texture_webp").get("source", entry.get("source"))
     if source is None:
-        warnings.append("a texture without an image that can be read is left out")
+        kinds = ", ".join(sorted(_object(entry, "extensions"))) or "no image"
+        warnings.append(f"a {slot} texture is left out: it has {kinds[:80]}; PNG, JPEG and WebP can be read")
         return None
     name, blob = _image(document, source)
     sampler = document.item("samplers", entry["sampler"]) if "sampler" in entry else {}
@@ -74,10 +101,11 @@ def _texture(document: Document, info: Any, warnings: list[str]) -> RawTexture |
     offset, scale = _numbers(placed.get("offset"), 2) or (0.0, 0.0), _numbers(placed.get("scale"), 2) or (1.0, 1.0)
     uv_set = placed.get("texCoord", info.get("texCoord", 0))
     return RawTexture(
-        name, blob, uv_set if isinstance(uv_set, int) and 0 <= uv_set < 8 else 0,
+        name, blob, uv_set if isinstance(uv_set, int) and 0 <= uv_set < 256 else 0,
         _WRAPS.get(sampler.get("wrapS", 10497), "repeat"), _WRAPS.get(sampler.get("wrapT", 10497), "repeat"),
         sampler.get("magFilter") == _NEAREST, (offset[0], offset[1]), (scale[0], scale[1]),
-        _number(placed.get("rotation"), 0.0))
+        _number(placed.get("rotation"), 0.0),
+        _number(info.get({"normal": "scale", "occlusion": "strength"}.get(slot, "")), 1.0))
 
 
 def _image(document: Document, source: Any) -> tuple[str, str | None]:

@@ -33,6 +33,7 @@ class RawTexture:
     offset: tuple[float, float] = (0.0, 0.0)
     scale: tuple[float, float] = (1.0, 1.0)
     rotation: float = 0.0
+    strength: float = 1.0                   # of a normal map's xy, or of occlusion
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class RawMaterial:
     alpha_cutoff: float = 0.5
     double_sided: bool = False
     textures: dict[Slot, RawTexture] = field(default_factory=dict)
+    unlit: bool = False                     # the file wants its colour shown as it is, without light
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -55,6 +56,10 @@ class Resolver:
         if found is None:
             raise IngestError("file_missing", f"{self.mesh_file} needs {self.locate(reference)}, which is not in the "
                               "SKU folder.", "Add the file, or export the model as one .glb.")
+        return self.read_exact(found)
+
+    def read_exact(self, found: str) -> bytes:
+        """Bytes of a file of the SKU folder, by its path there. A link must not lead out of the folder."""
         path = self.folder / found
         root = self.folder.resolve()
         if not path.resolve().is_relative_to(root):
@@ -100,7 +105,10 @@ class Resolver:
 
 def read_bounded(path: Path, max_mb: int) -> bytes:
     """All bytes of a file no larger than ``max_mb``."""
-    size = path.stat().st_size
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # a pipe would wait for ever, a device never end
+        raise IngestError("file_unreadable", f"{path.name} is not a regular file.", "Copy the model into the folder.")
+    size = status.st_size
     if size > max_mb * 1_000_000:
         raise IngestError("file_too_large", f"{path.name} has {size / 1e6:.0f} MB; the limit is {max_mb} MB.",
                           "Reduce the model, or raise the limit.")
