@@ -100,16 +100,18 @@ def add(sku: SkuName, mesh: Annotated[Path, typer.Option("--mesh", help="FBX, GL
 def ingest(file: Path, out: OutFolder,
            variant: Annotated[str | None, typer.Option("--variant", help="Colourway of a glTF file, by name.")] = None,
            as_json: Json = False) -> None:
-    """Read one mesh file into the canonical mesh and report what was found."""
+    """Read one mesh file into the canonical mesh and report what was found; mesh.glb shows it in any viewer."""
     from pipeline.catalogue import Manifest
-    from pipeline.mesh import ingest_file, save_mesh
+    from pipeline.mesh import ingest_file, save_mesh, to_glb
 
     out.mkdir(parents=True, exist_ok=True)
     result = ingest_file(_existing(file), manifest=Manifest(variant=variant))
     save_mesh(result.mesh, out / "mesh.npz")
+    (out / "mesh.glb").write_bytes(to_glb(result.mesh))
     report = result.report.as_dict()
     (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
-    _answer({"mesh": str(out / "mesh.npz"), "report": report}, as_json, lambda: _report_text(report))
+    _answer({"mesh": str(out / "mesh.npz"), "glb": str(out / "mesh.glb"), "report": report}, as_json,
+            lambda: _report_text(report))
 
 
 def _report_text(report: dict[str, Any]) -> str:

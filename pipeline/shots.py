@@ -20,13 +20,21 @@ from pipeline.errors import CatalogueError
 HERO_AZIMUTH_DEG = {"footwear": 62.0, "box": 32.0, "mug": 24.0, "bottle": 8.0, "jar": 8.0, "bag": 22.0}
 DEFAULT_HERO_AZIMUTH_DEG = 30.0
 
+# Where a lifestyle shot is taken: stage, and what a refiner is told of it.
+PLACES = {"curb": "on a kerb in the sun, street behind out of focus",
+          "cafe": "on a café table, room behind out of focus, warm lamps",
+          "window": "on a wooden floor by a window, low warm sun"}
+LIFESTYLE_STAGE = {"footwear": "curb", "bag": "curb", "sport": "curb", "mug": "cafe", "bottle": "cafe", "jar": "cafe",
+                   "box": "cafe", "toy": "cafe"}
+DEFAULT_LIFESTYLE_STAGE = "window"
+
 BUILT_IN = {
     "hero": Shot("hero", OrbitCamera(elevation_deg=14.0, fill=0.62), 1920, 1080, "sweep",
                  prompt="homepage hero, studio product photograph, soft daylight"),
     "square": Shot("square", OrbitCamera(elevation_deg=10.0, fill=0.84), 1080, 1080, "white",
                    prompt="square advertisement, product photograph on pure white"),
-    "lifestyle": Shot("lifestyle", OrbitCamera(elevation_deg=16.0, focal_mm=50.0, fill=0.66), 1080, 1350, "lifestyle",
-                      prompt="lifestyle photograph, wooden table by a window, warm light"),
+    "lifestyle": Shot("lifestyle", OrbitCamera(elevation_deg=16.0, focal_mm=50.0, fill=0.66), 1080, 1350, "window",
+                      prompt=f"lifestyle photograph, {PLACES['window']}"),
     "top": Shot("top", OrbitCamera(elevation_deg=89.0, fill=0.84), 1080, 1080, "white",
                 prompt="seen from straight above, product photograph on pure white"),
     "detail": Shot("detail", OrbitCamera(elevation_deg=14.0, fill=0.6), 1080, 1080, "white",
@@ -74,6 +82,12 @@ def _shot(entry: str | ShotEntry, product: Product, settings: Settings) -> Shot:
         camera = replace(camera, azimuth_deg=90.0 if product.category == "footwear" else 180.0)
     elif isinstance(camera, OrbitCamera):
         camera = replace(camera, azimuth_deg=HERO_AZIMUTH_DEG.get(product.category, DEFAULT_HERO_AZIMUTH_DEG))
+    if name == "lifestyle":
+        stage = LIFESTYLE_STAGE.get(product.category, DEFAULT_LIFESTYLE_STAGE)
+        if isinstance(entry, ShotEntry) and entry.stage is not None:
+            stage = entry.stage
+        place = PLACES.get(stage)
+        shot = replace(shot, stage=stage, prompt=f"lifestyle photograph, {place}" if place else "lifestyle photograph")
     if isinstance(entry, ShotEntry):
         if entry.camera is not None:
             camera = EmbeddedCameraRef(entry.camera)

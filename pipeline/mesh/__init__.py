@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from pipeline.mesh.export import to_glb
 from pipeline.mesh.geometry_files import geometry_files
 from pipeline.mesh.ingest import VERSION, Ingested, ingest, ingest_file
 from pipeline.mesh.limits import IngestLimits
@@ -14,4 +15,4 @@ from pipeline.mesh.report import IngestReport
 from pipeline.mesh.storage import load_mesh, save_mesh
 
 __all__ = ["VERSION", "IngestLimits", "IngestReport", "Ingested", "geometry_files", "ingest", "ingest_file",
-           "load_mesh", "save_mesh"]
+           "load_mesh", "save_mesh", "to_glb"]

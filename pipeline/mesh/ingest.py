@@ -35,7 +35,7 @@ from pipeline.mesh.weld import mirrored_uv_share
 if TYPE_CHECKING:
     from pipeline.catalogue import Manifest, MaterialOverride
 
-VERSION = 2  # raised by hand whenever the same file would give another mesh
+VERSION = 3  # raised by hand whenever the same file would give another mesh
 _FOREIGN_PATHS = ("fbx", "obj")  # formats whose texture paths are those of the machine that wrote them
 _COLOURLESS = ("stl", "obj")     # formats in which no colour means that nothing is known of it
 _MAX_MATERIALS = 65535

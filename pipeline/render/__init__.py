@@ -10,7 +10,7 @@ from pipeline.render.stage import Environment
 from pipeline.render.stages import STAGES, stage_hash
 from pipeline.render.textures import Textures, load_textures
 
-VERSION = 2  # bump when rendered output changes
+VERSION = 3  # bump when rendered output changes
 
 __all__ = ["STAGES", "VERSION", "Environment", "Renderer", "Scene", "Textures", "compose", "gl_info", "load_passes",
            "load_textures", "preview_images", "read_panorama", "save_passes", "stage_hash"]

@@ -78,6 +78,6 @@ class Stage:
         if self.environment is not None:
             values["environment"] = self.environment.sha256
         text = json.dumps(values, sort_keys=True, default=repr) + "".join(
-            shader_source(name) for name in (("set.frag", "set_focus.frag") if self.backdrop == "set"
+            shader_source(name) for name in (("set.vert", "set.frag", "set_focus.frag") if self.backdrop == "set"
                                              else (f"plate_{self.backdrop}.frag",)))
         return hashlib.sha256(text.encode()).hexdigest()

@@ -12,12 +12,12 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.render.sets import cafe, curb, window
+from pipeline.render.sets import cafe, curb, sweep, window
 from pipeline.render.sets.types import StageSet
 from pipeline.render.stage import Environment, Stage
 
-SETS: Mapping[str, StageSet] = {each.name: each for each in (window.SET, cafe.SET, curb.SET)}
-DOME_SAMPLES = 32
+SETS: Mapping[str, StageSet] = {each.name: each for each in (sweep.SET, window.SET, cafe.SET, curb.SET)}
+DOME_SAMPLES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +48,5 @@ def stage_of(name: str) -> Stage:
     stage_set, light = SETS[name], baked(name)
     black = (0.0, 0.0, 0.0)
     sha256 = hashlib.sha256((light.sha256 + repr(stage_set)).encode()).hexdigest()
-    return Stage(name, "set", stage_set.key, (), black, black, black, DOME_SAMPLES, stage_set.floor_albedo,
+    return Stage(name, "set", stage_set.key, stage_set.others, black, black, black, DOME_SAMPLES, stage_set.floor_albedo,
                  environment=Environment(light.probe, sha256))

@@ -1,4 +1,4 @@
-"""Bake a set's light with the path tracer: python -m pipeline.render.sets.bake window cafe curb
+"""Bake a set's light with the path tracer: python -m pipeline.render.sets.bake window cafe curb sweep
 
 Writes ``<name>.npz`` beside the set: ``key`` (the key light's direct part) and ``rest`` (everything else, all
 bounces), (ATLAS, ATLAS, 3) half, what a white card sends back; and ``probe``, the panorama at the product's place
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.colour import srgb_decode
-from pipeline.render.environment import panorama_directions, radiance_towards, sample_lights
+from pipeline.render.environment import panorama_directions, radiance_towards, sample_lights, surroundings_towards
 from pipeline.render.heading import UPRIGHT
 from pipeline.render.pathtrace import irradiance_at, panorama_at, radiance_along
 from pipeline.render.pathtrace_model import Look, Model, Surface
@@ -26,7 +26,7 @@ from pipeline.render.stage import Environment, Stage
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
-SAMPLES = 256              # paths per texel
+SAMPLES = 1024             # paths per texel
 DEPTH = 6                  # surfaces a path meets at most
 PROBE_ROWS = 64
 PROBE_HEIGHT = 0.35        # product sizes above the floor
@@ -49,13 +49,14 @@ def bake(stage_set: StageSet, samples: int = SAMPLES) -> dict[str, NDArray[np.fl
                - irradiance_at(Model(dark, key), points, normals, samples=samples, depth=1, lift=2e-3))
     rest = irradiance_at(Model(surfaces, everything), points, normals, samples=samples, depth=DEPTH, lift=2e-3)
     maps = {"key": _atlas(stage_set, direct, soften=0.35), "rest": _atlas(stage_set, rest + np.maximum(bounced, 0.0),
-                                                                         soften=1.0)}
+                                                                         soften=stage_set.smooth)}
     at = (0.0, PROBE_HEIGHT, 0.0)
     probe = panorama_at(Model(surfaces, everything), at, height=PROBE_ROWS, samples=128, depth=DEPTH)
     probe = probe + panorama_at(Model(dark, key), at, height=PROBE_ROWS, samples=128, depth=DEPTH)
-    # The key itself is a light of its own.
-    sun = np.asarray(radiance_towards(_stage(stage_set), panorama_directions(PROBE_ROWS), only_key=True).any(axis=-1))
-    probe[ndimage.binary_dilation(sun, iterations=2)] = np.asarray(stage_set.sky, np.float32)
+    # The key and the softboxes are lights of their own.
+    towards = panorama_directions(PROBE_ROWS)
+    lamps = radiance_towards(_stage(stage_set), towards) - surroundings_towards(_stage(stage_set), towards)
+    probe[ndimage.binary_dilation(np.asarray(lamps.any(axis=-1)), iterations=2)] = np.asarray(stage_set.sky, np.float32)
     return {**maps, "probe": np.minimum(probe, 60.0).astype(np.float16)}
 
 
@@ -74,7 +75,7 @@ def _direct(stage_set: StageSet, model: Model, points: F64, normals: F64) -> F32
 
 def _stage(stage_set: StageSet) -> Stage:
     sky = stage_set.sky
-    return Stage(stage_set.name, "white", stage_set.key, (), sky, sky, sky, 4, None)
+    return Stage(stage_set.name, "white", stage_set.key, stage_set.others, sky, sky, sky, 4, None)
 
 
 def _light(stage_set: StageSet, only_key: bool) -> F32:

@@ -61,7 +61,8 @@ def _rgba(names: list[str]) -> bytes:
 
 
 def draw_set(context: moderngl.Context, buffers: SetBuffers, scene: Scene,
-             program: Callable[[str, str], moderngl.Program], uniforms: Mapping[str, Any], floor: moderngl.Texture) -> F32:
+             program: Callable[[str, str], moderngl.Program], uniforms: Mapping[str, Any], floor: moderngl.Texture
+             ) -> F32:
     """(H, W, 3) the stage without the product, under its shadow, out of focus where it is far."""
     width, height = scene.shot.width, scene.shot.height
     surface, focus = program("set.vert", "set.frag"), program("fullscreen.vert", "set_focus.frag")

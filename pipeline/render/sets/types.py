@@ -18,3 +18,5 @@ class StageSet:
     sky: Rgb                               # radiance from above the horizon
     ground: Rgb                            # and from below it, of whatever lies beyond
     floor_albedo: Rgb                      # mean of what the product stands on
+    others: tuple[Softbox, ...] = ()       # lights that the product mirrors sharply
+    smooth: float = 1.0                    # texels over which baked light but the key's is smoothed

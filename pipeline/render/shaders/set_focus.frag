@@ -6,7 +6,7 @@ uniform vec2 frame_size;
 uniform vec2 focus;                // metres: nearest and furthest that is sharp
 uniform float aperture;            // pixels of blur at an infinite distance
 layout(location = 0) out vec4 o_plate;
-const int TAPS = 32;
+const int TAPS = 40;
 
 float confusion(float depth) {
     float off = depth > focus.y ? (depth - focus.y) / depth : depth < focus.x ? (focus.x - depth) / depth : 0.0;

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pipeline.errors import RenderError
 from pipeline.render.sets import SETS, is_baked, stage_of
 from pipeline.render.stage import Stage
-from pipeline.render.stages import sweep, white
+from pipeline.render.stages import white
 
 STAGES: Mapping[str, Stage] = {stage.name: stage for stage in (
-    white.STAGE, sweep.STAGE, *(stage_of(name) for name in SETS if is_baked(name)))}
+    white.STAGE, *(stage_of(name) for name in SETS if is_baked(name)))}
 ALIASES: Mapping[str, str] = {"lifestyle": "window"}
 
 
