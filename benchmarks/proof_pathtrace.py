@@ -263,7 +263,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "proof")
     parser.add_argument("--size", type=int, default=768, help="pixels of each picture's side")
     parser.add_argument("--samples", type=int, default=64, help="per pixel, before denoising")
-    parser.add_argument("--stages", nargs="+", default=["white", "sweep"])
+    parser.add_argument("--stages", nargs="+", default=["white"],
+                        help="with a flat floor and no set; light baked into a set is not part of what is traced")
     parser.add_argument("--products", nargs="+", default=list(PRODUCTS), choices=list(PRODUCTS))
     parser.add_argument("--only", choices=["aovs", "ring", "beauty"])
     given = parser.parse_args()

@@ -15,7 +15,7 @@ TILES = (
     ("court-sneaker-green", "hero", 0, 0, 1064, 600),
     ("mug-tidewater", "lifestyle", 1072, 0, 528, 600),
     ("court-sneaker-green", "detail", 0, 608, 394, 394),
-    ("derby-brown", "square", 402, 608, 394, 394),
+    ("court-sneaker-navy", "lifestyle", 402, 608, 394, 394),
     ("carton-morning-oolong", "square", 804, 608, 394, 394),
     ("candle-cedar-salt", "lifestyle", 1206, 608, 394, 394),
 )
