@@ -22,7 +22,7 @@ def test_one_surface_in_four_formats(tmp_path: Path) -> None:
         if name == "stl":  # +Z up by convention
             points = np.stack([points[:, 0], -points[:, 2], points[:, 1]], axis=1)
         assert len(mesh.triangles) == len(expected.triangles)
-        assert cKDTree(points).query(expected.positions)[0].max() < 2e-6
+        assert np.max(cKDTree(points).query(expected.positions)[0]) < 2e-6
         assert (mesh.normals * mesh.positions).sum(axis=1).mean() > 0.1
         assert len(mesh.uv_sets) == (0 if name == "stl" else 1)
         assert result.report.overlapping_uv_share == 0.0

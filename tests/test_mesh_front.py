@@ -44,7 +44,8 @@ def _mug(handle: tuple[float, float], widening: float = 1.2) -> NDArray[np.float
     cup = np.stack([radius * np.cos(angle), 0.1 * height, radius * np.sin(angle)], axis=-1).reshape(-1, 3)
     out = np.linspace(0.04, 0.04 * widening + 0.03, 10)[:, None]
     grip = out * np.array([handle[0], 0, handle[1]]) + [0, 0.05, 0]
-    return np.concatenate([cup, grip]) + np.array([1.0, 2.0, 3.0])
+    points: NDArray[np.float64] = np.concatenate([cup, grip]) + np.array([1.0, 2.0, 3.0])
+    return points
 
 
 @pytest.mark.parametrize(("handle", "front"), [((1, 0), "+z"), ((-1, 0), "-z"), ((0, 1), "-x"), ((0, -1), "+x")])

@@ -48,5 +48,5 @@ def stage_of(name: str) -> Stage:
     stage_set, light = SETS[name], baked(name)
     black = (0.0, 0.0, 0.0)
     sha256 = hashlib.sha256((light.sha256 + repr(stage_set)).encode()).hexdigest()
-    return Stage(name, "set", stage_set.key, stage_set.others, black, black, black, DOME_SAMPLES, stage_set.floor_albedo,
-                 environment=Environment(light.probe, sha256))
+    return Stage(name, "set", stage_set.key, stage_set.others, black, black, black, DOME_SAMPLES,
+                 stage_set.floor_albedo, environment=Environment(light.probe, sha256))

@@ -24,7 +24,8 @@ def _lamps() -> tuple[Panel, ...]:
 SET = StageSet(
     name="cafe",
     panels=(
-        Panel((-3.2, 0.0, 3.0), (6.4, 0, 0), (0, 0, _EDGE - 3.0), "walnut", (1.7, 1.6, 1.5), 1.7, gloss=0.8, texels=18.0),
+        Panel((-3.2, 0.0, 3.0), (6.4, 0, 0), (0, 0, _EDGE - 3.0), "walnut", (1.7, 1.6, 1.5), 1.7, gloss=0.8,
+              texels=18.0),
         Panel((-3.2, -0.12, _EDGE), (6.4, 0, 0), (0, 0.12, 0), "walnut", tile=1.7, texels=6.0),
         Panel((-7.0, _FLOOR, _EDGE + 1.0), (14.0, 0, 0), (0, 0, _BACK - _EDGE - 1.0), "oak", (0.7, 0.65, 0.6), 3.0,
               texels=5.0),
