@@ -44,12 +44,12 @@ def read_indices(document: Document, index: Any) -> NDArray[np.int64]:
 
 
 def normalise(values: NDArray[Any], entry: Json) -> NDArray[Any]:
-    # float32 holds every 8- and 16-bit number; 32-bit integers are no vertex attribute but may stand in a file.
     whole = values.dtype.kind in "iu"
-    wide: type[np.floating[Any]] = np.float64 if whole and values.dtype.itemsize == 4 else np.float32
-    converted: NDArray[Any] = values.astype(wide, copy=False)
-    if entry.get("normalized") is True and whole:
-        converted = np.maximum(np.divide(converted, np.iinfo(values.dtype).max, dtype=converted.dtype), -1)
+    # float32 holds every 8- and 16-bit number; 32-bit integers are no vertex attribute but may stand in a file.
+    kind: Any = np.float64 if whole and values.dtype.itemsize == 4 else np.float32
+    converted: NDArray[Any] = values.astype(kind, copy=False)
+    if whole and entry.get("normalized") is True:
+        converted = np.maximum(converted / kind(np.iinfo(values.dtype).max), kind(-1))
     return converted
 
 
