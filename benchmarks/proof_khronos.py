@@ -30,9 +30,9 @@ from benchmarks.reference_metrics import (
 )
 from pipeline.catalogue import EmbeddedCameraRef, Shot
 from pipeline.colour import quantise, srgb_encode
-from pipeline.mesh import ingest_file
+from pipeline.lone_file import open_file
 from pipeline.mesh.types import Mesh
-from pipeline.render import Renderer, compose, load_textures
+from pipeline.render import Renderer, compose
 from pipeline.render.stage import Stage
 from pipeline.render.types import ControlPasses
 
@@ -71,15 +71,14 @@ class Pair:
 
 def shoe_pairs(corpus: Path, cameras: tuple[int, ...] = tuple(range(CAMERAS))) -> list[Pair]:
     folder = corpus / "shoe-gltf"
-    mesh = ingest_file(folder / "Shoe.gltf").mesh
-    textures = load_textures(mesh, lambda ref: (folder / ref.path).read_bytes(), 67.2)
+    shoe = open_file(folder / "Shoe.gltf")
     pairs = []
     with Renderer() as renderer:
         for index in cameras:
             reference = np.asarray(Image.open(folder / "reference" / f"rr-Shoe-{index}.png").convert("RGB"))
             shot = Shot(f"gltf-{index}", EmbeddedCameraRef(f"gltf:{index}"), SIDE, SIDE)
-            passes = renderer.draw(compose(mesh, shot, textures, stage=EVEN_LIGHT))
-            pairs.append(Pair(f"camera {index}", reference, passes, toe_pixels(mesh, passes)))
+            passes = renderer.draw(compose(shoe.mesh, shot, shoe.textures, stage=EVEN_LIGHT))
+            pairs.append(Pair(f"camera {index}", reference, passes, toe_pixels(shoe.mesh, passes)))
     return pairs
 
 

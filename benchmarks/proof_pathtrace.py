@@ -14,7 +14,6 @@ it is absent.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -30,9 +29,9 @@ from skimage.metrics import structural_similarity
 from pipeline.catalogue import Instance, OrbitCamera, Shot
 from pipeline.colour import PURE_BACKGROUND_RATIO, srgb_encode, to_display, view_transform
 from pipeline.errors import RenderError
-from pipeline.mesh import ingest_file
-from pipeline.mesh.types import Material, Mesh, TextureRef
-from pipeline.render import STAGES, Renderer, Scene, Textures, compose, load_textures
+from pipeline.lone_file import open_file
+from pipeline.mesh.types import Material, Mesh
+from pipeline.render import STAGES, Renderer, Scene, Textures, compose
 from pipeline.render.environment import panorama, panorama_directions
 from pipeline.render.pathtrace import Traced, aovs, probe, trace
 
@@ -55,20 +54,6 @@ CONTACT = 2                # pixels beside the silhouette that are left out: the
 FLAT = 0.9                 # product sizes from the middle within which every stage's floor is flat
 CLOSER = 20.0              # times the focal length, for what maps hold and smaller pictures average
 CAMERA = OrbitCamera(azimuth_deg=35.0, elevation_deg=18.0, fill=0.45)  # with room for the shadow
-
-
-def load(path: Path) -> tuple[Mesh, Textures]:
-    embedded: dict[str, bytes] = {}
-
-    def keep(data: bytes) -> str:
-        embedded[hashlib.sha256(data).hexdigest()] = data
-        return hashlib.sha256(data).hexdigest()
-
-    def read(ref: TextureRef) -> bytes:
-        return embedded[ref.path] if ref.source == "store" else (path.parent / ref.path).read_bytes()
-
-    mesh = ingest_file(path, put_texture=keep).mesh
-    return mesh, load_textures(mesh, read, 67.2)
 
 
 # How large the differences are
@@ -279,9 +264,9 @@ def main() -> None:
             if not PRODUCTS[name].exists():
                 print(f"{name}: {PRODUCTS[name].name} is not here, left out")
                 continue
-            mesh, textures = load(PRODUCTS[name])
+            product = open_file(PRODUCTS[name])
             for stage in given.stages:
-                scene = compose(mesh, Shot(name, CAMERA, given.size, given.size, stage), textures,
+                scene = compose(product.mesh, Shot(name, CAMERA, given.size, given.size, stage), product.textures,
                                 # Shadows on white end at the picture's edge by choice, not by light.
                                 stage=replace(STAGES[stage], edge_fade=0.0))
                 if given.only in (None, "aovs") and stage == given.stages[0]:

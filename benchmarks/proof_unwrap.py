@@ -9,8 +9,6 @@ reversed. The flattened windows beside the texture go to the folder, which git i
 from __future__ import annotations
 
 import argparse
-import hashlib
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +19,9 @@ from scipy.ndimage import uniform_filter
 from benchmarks.proof_khronos import CORPUS
 from pipeline.catalogue import OrbitCamera, Shot
 from pipeline.colour import quantise, srgb_decode, srgb_encode
-from pipeline.mesh import ingest_file
-from pipeline.mesh.types import Mesh, TextureRef
-from pipeline.render import Renderer, Textures, load_textures
+from pipeline.lone_file import open_file
+from pipeline.mesh.types import Mesh
+from pipeline.render import Renderer, Textures
 from pipeline.render.types import ControlPasses
 from pipeline.render.unwrap import Occurrence, Unwrapped, Window, occurrences_in, unwrap
 
@@ -89,16 +87,6 @@ def pixel_side(passes: ControlPasses, mesh: Mesh, occurrence: Occurrence) -> int
     return int(np.clip(round(64 * float(np.median(rough.footprint[seen]))), 16, 512)) if seen.any() else 0
 
 
-def _keep(embedded: dict[str, bytes], data: bytes) -> str:
-    name = hashlib.sha256(data).hexdigest()
-    embedded[name] = data
-    return name
-
-
-def _read(folder: Path, embedded: dict[str, bytes], ref: TextureRef) -> bytes:
-    return embedded[ref.path] if ref.source == "store" else (folder / ref.path).read_bytes()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, default=CORPUS)
@@ -109,10 +97,8 @@ def main() -> None:
           "| PSNR, dB |\n|---|---|---|---|---|")
     with Renderer() as renderer:
         for name, file in PRODUCTS.items():
-            path = options.corpus / file
-            embedded: dict[str, bytes] = {}
-            mesh = ingest_file(path, put_texture=partial(_keep, embedded)).mesh
-            textures = load_textures(mesh, partial(_read, path.parent, embedded), 67.2)
+            product = open_file(options.corpus / file)
+            mesh, textures = product.mesh, product.textures
             strips = []
             for azimuth in AZIMUTHS:
                 shot = Shot("proof", OrbitCamera(azimuth, 5.0, fill=0.9), 1600, 1600)

@@ -139,6 +139,7 @@ def render(file: Path, out: OutFolder,
            scale: Annotated[float, typer.Option("--scale", min=0.06, max=4.0, help="Multiplies shot sizes.")] = 1.0,
            describe: Annotated[str, typer.Option("--describe", help="What it is, in words.")] = "",
            exr: Annotated[bool, typer.Option("--exr", help="Write every control pass as well.")] = False,
+           quick: Annotated[bool, typer.Option("--quick", help="Unlit colour alone, much sooner.")] = False,
            as_json: Json = False) -> None:
     """Render one mesh file's shots, without a catalogue.
 
@@ -148,11 +149,10 @@ def render(file: Path, out: OutFolder,
     field of view, --size the aspect.
     """
     from pipeline.catalogue import Manifest, Product, Settings
-    from pipeline.mesh import ingest_file
-    from pipeline.mesh.types import TextureRef
+    from pipeline.lone_file import open_file
     from pipeline.refine import RefinerSettings, make_refiner, save_png, seed_for
     from pipeline.refine.types import RefineRequest
-    from pipeline.render import Renderer, load_textures, read_panorama, save_passes
+    from pipeline.render import Renderer, read_panorama, save_passes
     from pipeline.render.pass_images import save_pass_images
     from pipeline.shots import shots_for
 
@@ -165,25 +165,24 @@ def render(file: Path, out: OutFolder,
     changes: dict[str, Any] = {} if size is None else _size(size)
     if stage is not None:
         changes["stage"] = stage
-    embedded: dict[str, bytes] = {}
     manifest = Manifest(description=describe or None)
     product = Product(file.stem, UPath(file.parent), file.name, (), manifest)
     settings = Settings(shots=tuple(shot) if shot else None, scale=scale)
     shots = [_camera_shot(camera, scale)] if camera is not None else list(shots_for(product, settings, ()))
-    result = ingest_file(_existing(file), description=product.description, category=product.category,
-                         put_texture=lambda data: _keep(embedded, data))
+    opened = open_file(_existing(file), description=product.description, category=product.category,
+                       max_megapixels=settings.max_texture_megapixels)
     out.mkdir(parents=True, exist_ok=True)
-
-    def read(ref: TextureRef) -> bytes:
-        return embedded[ref.path] if ref.source == "store" else (file.parent / ref.path).read_bytes()
-
+    if quick:
+        pictures = _quick_pictures(opened, [replace(one, **changes) for one in shots], out)
+        _answer({"images": pictures, "passes": [], "report": opened.report.as_dict()}, as_json,
+                lambda: "\n".join(pictures))
+        return
     light = None if environment is None else read_panorama(_existing(environment).read_bytes(), environment.name)
     refiner = make_refiner(RefinerSettings())
     images, written = [], []
     with Renderer() as renderer:
-        textures = load_textures(result.mesh, read, settings.max_texture_megapixels)
         for each in (replace(one, **changes) for one in shots):
-            passes = renderer.render(result.mesh, each, textures, environment=light)
+            passes = renderer.render(opened.mesh, each, opened.textures, environment=light)
             [image] = refiner.refine([RefineRequest(passes, each.prompt, seed_for(product.sku, each.name, 0))])
             save_png(image.pixels, out / f"{each.name}.png", image.provenance)
             images.append(str(out / f"{each.name}.png"))
@@ -191,8 +190,24 @@ def render(file: Path, out: OutFolder,
                 save_passes(passes, out / f"{each.name}.exr")
             if camera is not None:
                 written += [str(path) for path in save_pass_images(passes, out)]
-    _answer({"images": images, "passes": written, "report": result.report.as_dict()}, as_json,
+    _answer({"images": images, "passes": written, "report": opened.report.as_dict()}, as_json,
             lambda: "\n".join(images + written))
+
+
+def _quick_pictures(opened: Any, shots: list[Any], out: Path) -> list[str]:
+    from PIL import Image
+
+    from pipeline.render import compose
+    from pipeline.render.fast import FastRenderer
+
+    written = []
+    with FastRenderer() as renderer:
+        for shot in shots:
+            scene = compose(opened.mesh, shot, opened.textures)
+            drawn = renderer.draw(opened.mesh, opened.textures, scene.camera, (shot.width, shot.height))
+            Image.fromarray(drawn.color).save(out / f"{shot.name}.png")
+            written.append(str(out / f"{shot.name}.png"))
+    return written
 
 
 def _size(text: str) -> dict[str, int]:
@@ -215,14 +230,6 @@ def _camera_shot(camera: str, scale: float) -> Any:
     name = re.sub(r"[^a-z0-9]+", "-", camera.lower()).strip("-")
     side = max(64, round(1024 * scale))
     return Shot(name, EmbeddedCameraRef(camera), side, side, "white")
-
-
-def _keep(embedded: dict[str, bytes], data: bytes) -> str:
-    import hashlib
-
-    digest = hashlib.sha256(data).hexdigest()
-    embedded[digest] = data
-    return digest
 
 
 @app.command()

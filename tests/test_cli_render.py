@@ -143,3 +143,14 @@ def test_passes_are_not_taken_for_textures_the_next_time(packshot: Command, file
     error = answer["error"]
     assert isinstance(error, dict)
     assert (status, error["code"]) == (2, "out_is_input")
+
+
+def test_a_quick_look_is_the_unlit_colour_in_the_same_frame(packshot: Command, file: Path, tmp_path: Path) -> None:
+    for folder, more in (("exact", ()), ("quick", ("--quick",))):
+        status, _ = packshot("render", file, "--camera", "gltf:0", "--size", "96x96", "--out", tmp_path / folder, *more)
+        assert status == 0
+    quick = np.asarray(Image.open(tmp_path / "quick" / "gltf-0.png"))
+    exact = np.asarray(Image.open(tmp_path / "exact" / "mask.png"))
+    assert np.count_nonzero((quick[..., 3] > 127) != (exact > 127)) < 0.05 * np.count_nonzero(exact)
+    assert np.allclose(quick[60, 48, :3], [188, 89, 89], atol=1)
+    assert not (tmp_path / "quick" / "gltf-0.exr").exists()

@@ -20,8 +20,8 @@ def test_a_coarse_bake_agrees_with_the_committed_light() -> None:
     except RenderError as missing:
         pytest.skip(missing.message)
     usual = SETS["cafe"]
-    coarse = replace(usual, panels=tuple(replace(panel, texels=panel.texels / 4) for panel in usual.panels))
-    found, kept = bake(coarse, samples=32), baked("cafe")
+    coarse = replace(usual, samples=32, panels=tuple(replace(panel, texels=panel.texels / 4) for panel in usual.panels))
+    found, kept = bake(coarse), baked("cafe")
     # The table is the first panel.
     ours, theirs = charts(coarse.panels)[0], charts(usual.panels)[0]
     for name, committed in (("key", kept.key), ("rest", kept.rest)):

@@ -9,9 +9,8 @@ import pytest
 from PIL import Image
 
 from pipeline.catalogue import EmbeddedCameraRef, Shot
-from pipeline.mesh import ingest_file
-from pipeline.mesh.types import TextureRef
-from pipeline.render import Renderer, load_textures
+from pipeline.lone_file import open_file
+from pipeline.render import Renderer
 
 SIZE = 512
 
@@ -20,18 +19,14 @@ SIZE = 512
 def silhouettes(shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[np.ndarray, np.ndarray]]:
     """(ours, reference) masks of the three cameras in the file."""
     folder = shared_folder / "corpus" / "shoe-gltf"
-    mesh = ingest_file(folder / "Shoe.gltf").mesh
-
-    def read(ref: TextureRef) -> bytes:
-        return (folder / ref.path).read_bytes()
-
-    textures = load_textures(mesh, read, 67.2)
+    shoe = open_file(folder / "Shoe.gltf")
     pairs = []
     with Renderer() as renderer:
         for index in range(3):
             reference = np.asarray(Image.open(folder / "reference" / f"rr-Shoe-{index}.png").convert("RGB")
                                    .resize((SIZE, SIZE), Image.Resampling.BOX))
-            passes = renderer.render(mesh, Shot("reference", EmbeddedCameraRef(str(index)), SIZE, SIZE), textures)
+            shot = Shot("reference", EmbeddedCameraRef(str(index)), SIZE, SIZE)
+            passes = renderer.render(shoe.mesh, shot, shoe.textures)
             pairs.append((passes.mask, np.min(reference, axis=-1) < 250))
     return pairs
 

@@ -180,3 +180,19 @@ def test_a_shot_names_a_panorama_of_its_folder_or_of_the_catalogue(tmp_path: Pat
         with pytest.raises(CatalogueError) as caught:
             product.environment(missing.environment)
         assert caught.value.code == "environment_missing"
+
+
+def test_a_panorama_lights_the_set_as_well_as_the_product() -> None:
+    mesh = sphere()
+    asked = shot(64, "sweep", elevation_deg=20.0, fill=0.4)
+    red = sky(64) * np.array([1.0, 0.3, 0.2], np.float32)
+    with Renderer() as renderer:
+        as_baked = renderer.render(mesh, asked, textures_of(mesh)).plate
+        relit = renderer.render(mesh, asked, textures_of(mesh),
+                                environment=read_panorama(flat_hdr(red), "red.hdr")).plate
+    baked_tint = as_baked[50:, :8].mean(axis=(0, 1))
+    relit_tint = relit[50:, :8].mean(axis=(0, 1))
+    assert baked_tint[0] / baked_tint[1] < 1.4
+    assert relit_tint[0] / relit_tint[1] > 2.5
+    # A white card under a panorama sends back WHITE_CARD; the paper in front is about as far lit.
+    assert relit_tint[1] == pytest.approx(WHITE_CARD * 0.625, rel=0.25)

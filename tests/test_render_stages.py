@@ -144,5 +144,11 @@ def test_a_stages_hash_follows_its_geometry(monkeypatch: pytest.MonkeyPatch) -> 
     assert stage_of(name).sha256 != before
 
 
+def test_a_stages_hash_follows_the_code_that_makes_and_draws_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = stage_of("cafe").sha256
+    monkeypatch.setattr("pipeline.render.sets.source", lambda module: f"another {module}".encode())
+    assert stage_of("cafe").sha256 != before
+
+
 def test_lifestyle_is_the_window() -> None:
     assert find_stage("lifestyle") is find_stage("window")

@@ -6,7 +6,6 @@ writes it beside the catalogue. ``packshot score`` then has to find what is wron
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from examples.generate.damage import damage_twin
-from pipeline.catalogue import Catalogue, Product, Region
+from pipeline.catalogue import Catalogue, Region
 from pipeline.colour import to_display
-from pipeline.mesh import ingest_file
-from pipeline.mesh.types import TextureRef
-from pipeline.render import Renderer, load_textures
+from pipeline.lone_file import open_file
+from pipeline.render import Renderer
 from pipeline.render.types import ControlPasses
 from pipeline.shots import shots_for
-from pipeline.store import ArtifactStore
 
 CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue"
 SKU, SHOT = "court-sneaker-green", "hero"
@@ -33,19 +30,11 @@ def hero() -> tuple[NDArray[np.uint8], ControlPasses, tuple[Region, ...]]:
     catalogue = Catalogue.at(CATALOGUE)
     product = catalogue.product(SKU)
     [shot] = [s for s in shots_for(product, catalogue.settings, product.regions) if s.name == SHOT]
-    with tempfile.TemporaryDirectory() as scratch, Renderer() as renderer:
-        store = ArtifactStore(scratch)
-        mesh = ingest_file(CATALOGUE / SKU / product.mesh_file, manifest=product.manifest,
-                           description=product.description, category=product.category,
-                           put_texture=store.put_texture).mesh
-        textures = load_textures(mesh, lambda ref: _read(ref, product, store),
-                                 catalogue.settings.max_texture_megapixels)
-        passes = renderer.render(mesh, shot, textures)
+    opened = open_file(CATALOGUE / SKU / product.mesh_file, manifest=product.manifest,
+                       description=product.description, category=product.category)
+    with Renderer() as renderer:
+        passes = renderer.render(opened.mesh, shot, opened.textures)
     return to_display(passes.product, passes.plate, passes.white_backdrop), passes, product.regions
-
-
-def _read(ref: TextureRef, product: Product, store: ArtifactStore) -> bytes:
-    return store.texture(ref.path) if ref.source == "store" else (product.folder / ref.path).read_bytes()
 
 
 def main() -> None:

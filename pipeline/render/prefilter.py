@@ -7,7 +7,6 @@ The lobe is round, so on a panorama it is a convolution along each pair of rows,
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,6 @@ ROWS = 256                 # of every layer
 _FILTER_ROWS = 64          # rough layers hold nothing finer
 
 
-@lru_cache(maxsize=8)
 def prefiltered(stage: Stage) -> tuple[F32, F32]:
     """Two (layers, ROWS, 2·ROWS, 4) arrays in stage axes: all light but the key's, and the key's.
 

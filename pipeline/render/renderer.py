@@ -305,7 +305,7 @@ class Renderer:
         uniforms = _floor_uniforms(scene.placement) | _light_uniforms(scene, view.lighting.lights) | {
             "unproject": np.linalg.inv(flip @ scene.camera.projection @ scene.camera.view),
             "frame_size": (frame.width, frame.height), "floor_share": 0,
-            "stage_right": tuple(scene.heading.right), "edge_fade": scene.stage.edge_fade,
+            "edge_fade": scene.stage.edge_fade,
             "product_light": _mean_light(frame) if view.indirect else (0.0, 0.0, 0.0)}
         if scene.stage.backdrop == "set":
             frame.plate[...] = draw_set(self.context, self._set(scene.stage.name), scene, self._program, uniforms,
@@ -345,11 +345,8 @@ def _floor_uniforms(placement: Placement) -> dict[str, Any]:
 
 
 def _light_uniforms(scene: Scene, lights: Lights) -> dict[str, Any]:
-    heading = scene.heading
     return {
         "light_count": len(lights.directions), "key_count": lights.key, "dome_first": lights.dome,
-        "stage_front": tuple(heading.front), "floor_albedo": scene.stage.floor_albedo or (0.0, 0.0, 0.0),
-        "floor_light": tuple(lights.irradiance(_UP)), "wall_light": tuple(lights.irradiance(heading.front)),
-        "key_floor": tuple(lights.key_irradiance(_UP)), "key_wall": tuple(lights.key_irradiance(heading.front)),
-        "key_direction": tuple(lights.directions[:lights.key].mean(axis=0)),
+        "floor_albedo": scene.stage.floor_albedo or (0.0, 0.0, 0.0),
+        "floor_light": tuple(lights.irradiance(_UP)), "key_floor": tuple(lights.key_irradiance(_UP)),
     }

@@ -33,7 +33,6 @@ class Placement:
     points: F64                            # (N, 3) outermost points
     centre: F64                            # on the floor, below the product's middle
     size: float                            # metres: the largest of its sides
-    footprint: tuple[float, float]         # metres: half its sides along x and z
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +63,8 @@ class Scene:
 def place(mesh: Mesh, instances: tuple[Instance, ...]) -> Placement:
     points = world_points(mesh, instances)
     low, high = points.min(axis=0), points.max(axis=0)
-    middle, half = (low + high) / 2, (high - low) / 2
-    return Placement(points, np.array([middle[0], low[1], middle[2]]), float((high - low).max()),
-                     (float(half[0]), float(half[2])))
+    middle = (low + high) / 2
+    return Placement(points, np.array([middle[0], low[1], middle[2]]), float((high - low).max()))
 
 
 def compose(mesh: Mesh, shot: Shot, textures: Textures, region: Region | None = None, *,

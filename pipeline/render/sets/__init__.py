@@ -43,10 +43,16 @@ def baked(name: str) -> BakedLight:
                           hashlib.sha256(data).hexdigest())
 
 
+def source(module: str) -> bytes:
+    """Of what a set looks like, beside its panels and light: a change in it is a change of every set."""
+    return files("pipeline.render.sets").joinpath(f"{module}.py").read_bytes()
+
+
 def stage_of(name: str) -> Stage:
     """The set as a stage: the product is lit by the key and by what surrounds its place, and mirrors it."""
     stage_set, light = SETS[name], baked(name)
     black = (0.0, 0.0, 0.0)
-    sha256 = hashlib.sha256((light.sha256 + repr(stage_set)).encode()).hexdigest()
+    code = b"".join(source(module) for module in ("panels", "textures", "draw"))
+    sha256 = hashlib.sha256((light.sha256 + repr(stage_set)).encode() + code).hexdigest()
     return Stage(name, "set", stage_set.key, stage_set.others, black, black, black, DOME_SAMPLES,
                  stage_set.floor_albedo, environment=Environment(light.probe, sha256))

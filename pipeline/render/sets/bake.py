@@ -19,25 +19,24 @@ from pipeline.render.environment import panorama_directions, radiance_towards, s
 from pipeline.render.heading import UPRIGHT
 from pipeline.render.pathtrace import irradiance_at, panorama_at, radiance_along
 from pipeline.render.pathtrace_model import Look, Model, Surface
-from pipeline.render.sets.panels import ATLAS, MARGIN, Panel, charts, texel_centres
+from pipeline.render.sets.panels import ATLAS, MARGIN, Panel, charts, texel_centres, texel_normals
 from pipeline.render.sets.textures import texture
 from pipeline.render.sets.types import StageSet
 from pipeline.render.stage import Environment, Stage
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
-SAMPLES = 1024             # paths per texel
 DEPTH = 6                  # surfaces a path meets at most
 PROBE_ROWS = 64
 PROBE_HEIGHT = 0.35        # product sizes above the floor
 
 
-def bake(stage_set: StageSet, samples: int = SAMPLES) -> dict[str, NDArray[np.float16]]:
-    panels = stage_set.panels
+def bake(stage_set: StageSet) -> dict[str, NDArray[np.float16]]:
+    panels, samples = stage_set.panels, stage_set.samples
     places = charts(panels)
     points = np.concatenate([texel_centres(panel, chart).reshape(-1, 3)
                              for panel, chart in zip(panels, places, strict=True)])
-    normals = np.concatenate([np.repeat(panel.normal[None], chart.width * chart.height, axis=0)
+    normals = np.concatenate([texel_normals(panel, chart).reshape(-1, 3)
                               for panel, chart in zip(panels, places, strict=True)])
     surfaces = tuple(_surface(panel) for panel in panels)
     dark = tuple(_surface(panel, lit=False) for panel in panels)

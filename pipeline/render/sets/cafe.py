@@ -17,7 +17,7 @@ def _lamps() -> tuple[Panel, ...]:
     found = []
     for number, (a, b, c) in enumerate(places):
         x, y, z = -4.6 + 9.2 * (number + 0.7 * a) / 9, 1.2 + 1.7 * b, _BACK + 0.6 + 2.2 * c
-        found.append(Panel((x, y, z), (0.30, 0, 0), (0, 0.30, 0), emission=_LAMP, texels=1.0))
+        found.append(Panel((x, y, z), (0.30, 0, 0), (0, 0.30, 0), tile=0.30, emission=_LAMP, texels=1.0))
     return tuple(found)
 
 

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from pipeline.colour import srgb_decode
 from pipeline.render.context import set_uniforms
+from pipeline.render.environment import sample_lights
+from pipeline.render.heading import UPRIGHT
 from pipeline.render.scene import Scene
-from pipeline.render.sets import SETS, baked
+from pipeline.render.sets import SETS, baked, stage_of
 from pipeline.render.sets.panels import vertices
 from pipeline.render.sets.textures import SIZE, texture
 from pipeline.render.targets import Targets, draw_fullscreen
@@ -71,7 +73,8 @@ def draw_set(context: moderngl.Context, buffers: SetBuffers, scene: Scene,
     away = -float(view[2, :3] @ middle + view[2, 3])
     set_uniforms(surface, {
         **uniforms, "to_world": scene.stage_to_world, "clip": _flipped(scene, away * NEAR, away * 60.0) @ view,
-        "eye": tuple(eye), "sheen": buffers.sheen, "albedo": 1, "key_map": 2, "rest_map": 3, "looks": 4})
+        "eye": tuple(eye), "sheen": buffers.sheen,
+        "relit": _relit(scene, uniforms["floor_light"]), "albedo": 1, "key_map": 2, "rest_map": 3, "looks": 4})
     floor.use(0)
     buffers.albedo.use(1)
     for unit, each in enumerate((*buffers.light, buffers.looks), start=2):
@@ -96,6 +99,15 @@ def draw_set(context: moderngl.Context, buffers: SetBuffers, scene: Scene,
         plate.begin()
         draw_fullscreen(context, focus)
         return np.array(plate.read(0)[..., :3], np.float32)
+
+
+def _relit(scene: Scene, floor_light: tuple[float, float, float]) -> tuple[float, float, float]:
+    """(3,) what a panorama of the user's sends a white floor, of what is baked there; 0 in the set's own light."""
+    if scene.stage.key is SETS[scene.stage.name].key:
+        return 0.0, 0.0, 0.0
+    baked_light = sample_lights(stage_of(scene.stage.name), UPRIGHT).irradiance(np.array([0.0, 1.0, 0.0]))
+    red, green, blue = np.asarray(floor_light) / baked_light
+    return float(red), float(green), float(blue)
 
 
 def _flipped(scene: Scene, near: float, far: float) -> NDArray[np.float64]:

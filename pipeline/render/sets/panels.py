@@ -32,6 +32,7 @@ class Panel:
     gloss: float = 0.0                     # 0..1 how much of the surroundings it mirrors at a flat angle
     emission: Rgb = (0.0, 0.0, 0.0)        # radiance, instead of an albedo
     texels: float = 16.0                   # of the light maps, per product size
+    bend: tuple[Vector, Vector] | None = None  # normals at b = 0 and b = 1, of a strip of something round
 
     @property
     def normal(self) -> F64:
@@ -114,6 +115,16 @@ def texel_centres(panel: Panel, chart: Chart) -> F64:
     places: F64 = (np.asarray(panel.corner, np.float64) + a[None, :, None] * np.asarray(panel.u)
                    + b[:, None, None] * np.asarray(panel.v))
     return places
+
+
+def texel_normals(panel: Panel, chart: Chart) -> F64:
+    """(height, width, 3) which way the chart's texels face when light is baked."""
+    if panel.bend is None:
+        return np.broadcast_to(panel.normal, (chart.height, chart.width, 3))
+    b = (np.arange(chart.height) + 0.5)[:, None, None] / chart.height
+    mixed = np.asarray(panel.bend[0]) * (1 - b) + np.asarray(panel.bend[1]) * b
+    unit: F64 = mixed / np.linalg.norm(mixed, axis=2, keepdims=True)
+    return np.broadcast_to(unit, (chart.height, chart.width, 3))
 
 
 def vertices(panels: Sequence[Panel]) -> F32:

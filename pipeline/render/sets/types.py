@@ -19,4 +19,5 @@ class StageSet:
     ground: Rgb                            # and from below it, of whatever lies beyond
     floor_albedo: Rgb                      # mean of what the product stands on
     others: tuple[Softbox, ...] = ()       # lights that the product mirrors sharply
+    samples: int = 1024                    # paths per texel when light is baked
     smooth: float = 1.0                    # texels over which baked light but the key's is smoothed

@@ -1,7 +1,23 @@
 #version 330
 // Pure white: only the shadow is drawn, as a share of the light that would be there.
 #include "plate.glsl"
+uniform mat4 unproject;            // ndc (y down) → world
+uniform vec2 frame_size;
 uniform float edge_fade;           // of the picture's shorter side, over which the shadow ends; 0: it does not
+struct Ray { vec3 origin, direction; };
+
+Ray pixel_ray(vec2 pixel) {
+    vec2 ndc = pixel / frame_size * 2.0 - 1.0;
+    vec4 a = unproject * vec4(ndc, -1.0, 1.0), b = unproject * vec4(ndc, 1.0, 1.0);
+    vec3 from = a.xyz / a.w;
+    return Ray(from, normalize(b.xyz / b.w - from));
+}
+
+// Metres along the ray to the floor; negative where it never meets it.
+float to_floor(Ray ray) {
+    return ray.direction.y < -1e-4 ? (floor_centre.y - ray.origin.y) / ray.direction.y : -1.0;
+}
+
 void main() {
     Ray ray = pixel_ray(gl_FragCoord.xy);
     float t = to_floor(ray);

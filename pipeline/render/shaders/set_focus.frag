@@ -28,9 +28,9 @@ void main() {
     float noise = grain(gl_FragCoord.xy);
     vec3 color = own.rgb;
     if (radius > 0.6) {
-        vec4 sum = vec4(own.rgb, 1.0);
         // Each tap stands for a part of the disc; the level of detail covers it.
         float level = max(0.0, log2(2.0 * radius * 2.0 / sqrt(float(TAPS))));
+        vec4 sum = vec4(textureLod(picture, at, level).rgb, 1.0);
         for (int i = 0; i < TAPS; ++i) {
             float r = radius * sqrt((float(i) + 0.5) / float(TAPS)), turn = float(i) * 2.399963 + 0.2 * noise;
             vec4 there = textureLod(picture, at + r * vec2(cos(turn), sin(turn)) / frame_size, level);
