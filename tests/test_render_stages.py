@@ -88,7 +88,11 @@ def test_far_is_out_of_focus_and_the_products_ground_is_not(renderer: Renderer, 
         tones = np.log(picture[:far].mean(axis=2) + 0.02)
         return max(float(np.quantile(np.abs(np.diff(tones, axis=axis)), 0.999)) for axis in (0, 1))
 
-    assert steepest(usual) < 0.6 * steepest(pinhole)
+    if name == "sweep":
+        assert steepest(pinhole) < 0.02        # seamless paper: there is nothing to blur
+    else:
+        assert steepest(pinhole) > 0.02
+        assert steepest(usual) < 0.6 * steepest(pinhole)
 
 
 @pytest.mark.parametrize("name", NAMES)
