@@ -1,0 +1,1 @@
+"""Makes the embedded model: procedural products, their pairs of pictures, training and evaluation. Never shipped."""
