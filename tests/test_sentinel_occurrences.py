@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.measure import points_in_poly
 
-from pipeline.sentinel.occurrences import in_polygon, near_path, occurrences
+from pipeline.regions import in_polygon, near_path
+from pipeline.sentinel.occurrences import occurrences
 from pipeline.sentinel.types import Expected
 from tests.sentinel_scene import LABEL, LOGO, SEAM, shoe_scene
 

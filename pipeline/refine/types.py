@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.catalogue import Region
 from pipeline.render.types import ControlPasses
 
 
@@ -32,6 +33,7 @@ class RefineRequest:
     prompt: str
     seed: int                              # hash(sku, shot, attempt)
     negative_prompt: str = ""
+    regions: tuple[Region, ...] = ()       # labels, logos, stitching: what the identity lock holds to the letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Refined:
 
     pixels: NDArray[np.uint8]              # (H, W, 3) sRGB
     provenance: Mapping[str, object]       # JSON-able: preset, model, revision, seed, strength, DigitalSourceType, …
+    unlocked: NDArray[np.uint8] | None = None  # (H, W, 3) before the identity lock; None where nothing was locked
 
 
 class Refiner(Protocol):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.catalogue import Instance, Region
 from pipeline.mesh.types import Mesh
+from pipeline.regions import DEFAULT_STITCH_WIDTH
 from pipeline.render.geometry import transformed_uv
 from pipeline.render.types import F32, ControlPasses
 
@@ -29,7 +30,6 @@ Window = tuple[float, float, float, float]  # u0, v0, u1, v1; texel (0, 0) is at
 DEPTH_TOLERANCE = 5e-4     # of the depth
 SLOPE_TOLERANCE = 0.5      # pixels of the surface's own slope, for what is curved
 MOST_FINER = 4             # samples per texel and axis where a texel is larger than a pixel
-_DEFAULT_STITCH_WIDTH = 0.01
 _BORDER = 4                # pixels; more than the filters reach beyond the frame
 _EDGE = 1e-6               # barycentric; texels on an edge belong to both its triangles
 
@@ -122,7 +122,7 @@ def unwrap(image: NDArray[np.floating], passes: ControlPasses, mesh: Mesh, occur
 def window_of(region: Region) -> Window:
     """Bounding box of a region's polygon, or of the band around its path."""
     points = np.asarray(region.polygon or region.path, np.float64)
-    margin = (region.width or _DEFAULT_STITCH_WIDTH) / 2 if region.kind == "stitching" else 0.0
+    margin = (region.width or DEFAULT_STITCH_WIDTH) / 2 if region.kind == "stitching" else 0.0
     low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 

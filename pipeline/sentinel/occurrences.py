@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.catalogue import Region
+from pipeline.regions import DEFAULT_STITCH_WIDTH, in_region
 from pipeline.sentinel.evidence import bbox_of
 from pipeline.sentinel.types import BBox, Expected
 
 _FEWEST_PIXELS = 4             # fewer are sampling crumbs at a chart's edge
-_DEFAULT_STITCH_WIDTH = 0.01   # uv, where a stitching region gives none
 _CAPITALS = 0.55               # cap height as a share of a line's height on a printed label
 
 
@@ -57,40 +56,6 @@ def occurrences(expected: Expected, regions: Sequence[Region]) -> list[Occurrenc
         inside[inside] = in_region(uv[inside], region)
         found += _split(expected, region, inside, frame, jacobian)
     return found
-
-
-def in_region(uv: NDArray[np.floating], region: Region) -> NDArray[np.bool_]:
-    """Which of (n, 2) uv points lie in the region's polygon, or in the band around its path."""
-    if region.kind == "stitching":
-        return near_path(uv, region.path, (region.width or _DEFAULT_STITCH_WIDTH) / 2)
-    return in_polygon(uv, region.polygon)
-
-
-def in_polygon(points: NDArray[np.floating], polygon: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
-    """Even-odd rule for (n, 2) points."""
-    if len(polygon) < 3:
-        return np.zeros(len(points), bool)
-    corners = np.asarray(polygon, np.float64)
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    inside = ((points >= low) & (points <= high)).all(axis=1)
-    x, y = points[inside].T.astype(np.float64)
-    odd = np.zeros(x.shape, bool)
-    for (xa, ya), (xb, yb) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        if ya != yb:
-            odd ^= ((ya > y) != (yb > y)) & (x < (xb - xa) * (y - ya) / (yb - ya) + xa)
-    inside[inside] = odd
-    return np.asarray(inside)
-
-
-def near_path(points: NDArray[np.floating], path: Sequence[tuple[float, float]], radius: float) -> NDArray[np.bool_]:
-    """Which of (n, 2) points lie within ``radius`` of a polyline."""
-    near = np.zeros(len(points), bool)
-    line = np.asarray(path, np.float64)
-    for a, b in pairwise(line):
-        along = b - a
-        share = np.clip((points - a) @ along / max(float(along @ along), 1e-12), 0.0, 1.0)
-        near |= ((points - a - share[:, None] * along) ** 2).sum(axis=1) <= radius**2
-    return near
 
 
 def uv_jacobian(expected: Expected, window: tuple[slice, slice]) -> NDArray[np.float32]:
@@ -143,7 +108,7 @@ def _size_px(region: Region, slope: NDArray[np.float64]) -> tuple[float, float]:
     points = np.asarray(region.polygon or region.path, np.float64)
     extent = points.max(axis=0) - points.min(axis=0)
     if region.kind == "stitching":
-        extent = np.maximum(extent, region.width or _DEFAULT_STITCH_WIDTH)
+        extent = np.maximum(extent, region.width or DEFAULT_STITCH_WIDTH)
     if not np.isfinite(slope).all() or abs(np.linalg.det(slope)) < 1e-14:
         return 0.0, 0.0
     steps = np.linalg.inv(slope) * extent[None, :]  # columns: pixels across the extent in u and in v
