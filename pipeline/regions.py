@@ -57,4 +57,4 @@ def near_path(points: NDArray[np.floating], path: Sequence[tuple[float, float]],
 
 def _in_box(points: NDArray[np.floating], low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.bool_]:
     x, y = points.T
-    return (x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1])
+    return np.asarray((x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1]))
