@@ -72,15 +72,15 @@ def trace(scene: Scene, *, samples: int, depth: int, denoise: bool = False, seed
     """
     model = model_of(scene, product=product, floor=floor, extra=extra, environment=environment)
     names = ["radiance", "product"] if denoise else []
-    found = _run(model, {"task": "picture", "camera": _camera(scene), "samples": samples, "depth": depth, "seed": seed,
-                         "denoise": names}, {}, ("radiance", "product", "albedo", "normal"))
+    found = _run(model, {"task": "picture", "camera": camera_rays(scene), "samples": samples, "depth": depth,
+                         "seed": seed, "denoise": names}, {}, ("radiance", "product", "albedo", "normal"))
     return Traced(found["radiance"], found["product"], found["albedo"], found["normal"])
 
 
 def aovs(scene: Scene) -> Aovs:
     """What Mitsuba sees of the product through each pixel's centre. Raises RenderError."""
     model = model_of(scene, floor=False)
-    found = _run(Model(model.surfaces, None), {"task": "aovs", "camera": _camera(scene)}, {},
+    found = _run(Model(model.surfaces, None), {"task": "aovs", "camera": camera_rays(scene)}, {},
                  ("depth", "normal", "normal_geometric", "base_color", "uv", "ids"))
     ids = found["ids"].astype(np.uint32)
     return Aovs(found["depth"], found["normal"], found["normal_geometric"], found["base_color"], found["uv"],
@@ -161,7 +161,7 @@ def _loader_cache() -> str:
     return ""
 
 
-def _camera(scene: Scene) -> dict[str, object]:
+def camera_rays(scene: Scene) -> dict[str, object]:
     """Pixels to world directions of depth 1, for any projection without a vanishing plane of its own."""
     view, projection = scene.camera.view, scene.camera.projection
     width, height = scene.shot.width, scene.shot.height

@@ -1,7 +1,8 @@
-"""The path tracer's own process: ``python -m pipeline.render.pathtrace_child [JOB.json]``.
+"""The path tracer's own process: ``python -m pipeline.render.pathtrace_child [JOB.json | --serve THREADS]``.
 
-Without a job it says who it is. Mitsuba 3 (W. Jakob et al. 2022) ends the process where LLVM is too old, so it
-never lives in ours; DRJIT_LIBLLVM_PATH tells it where LLVM is. Results are .npy files beside the job.
+Without a job it says who it is; when it serves, it reads names of jobs, one per line, and answers each with a line.
+Mitsuba 3 (W. Jakob et al. 2022) ends the process where LLVM is too old, so it never lives in ours;
+DRJIT_LIBLLVM_PATH tells it where LLVM is. Results are .npy files beside the job.
 """
 
 from __future__ import annotations
@@ -324,9 +325,33 @@ def main() -> None:
         squares = dr.sum(dr.square(dr.arange(mi.Float, 4)))
         print(json.dumps({"mitsuba": mi.__version__, "variant": VARIANT, "works": float(squares[0]) == 14.0}))
         return
+    if sys.argv[1] == "--serve":
+        serve(int(sys.argv[2]))
+        return
     path = Path(sys.argv[1])
     job = json.loads(path.read_text())
     TASKS[job["task"]](World(path.parent, job["model"]), job, path.parent)
+
+
+def serve(threads: int) -> None:
+    """Do jobs until nobody asks any more; jobs of one folder and model share its World."""
+    if threads:
+        dr.set_thread_count(threads)
+    answers = sys.stdout
+    sys.stdout = sys.stderr                # whatever libraries print is no answer
+    known: tuple[Path, dict[str, Any], World] | None = None
+    for line in sys.stdin:
+        path = Path(line.strip())
+        try:
+            job = json.loads(path.read_text())
+            if known is None or known[:2] != (path.parent, job["model"]):
+                known = None               # freed before the next one is loaded
+                known = (path.parent, job["model"], World(path.parent, job["model"]))
+            TASKS[job["task"]](known[2], job, path.parent)
+            answer: dict[str, str] = {}
+        except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+            answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 if __name__ == "__main__":

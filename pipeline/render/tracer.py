@@ -1,0 +1,103 @@
+"""A path tracer that stays: many pictures from one process, where starting Mitsuba for each would cost seconds.
+
+    with Tracer() as tracer:
+        truth = tracer.trace(scene, samples=16, depth=6, denoise=True)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from pipeline.errors import RenderError
+from pipeline.render.pathtrace import Traced, camera_rays, probe
+from pipeline.render.pathtrace_model import Exchange, model_of
+from pipeline.render.scene import Scene
+
+_HINT = "Check the mesh and its textures with `packshot ingest`; out of memory also ends it."
+
+
+class Tracer:
+    """Pictures of scenes, traced one after the other. Cameras of one product and stage share what was loaded.
+
+    ``threads`` 0: all cores. Raises RenderError ``pathtrace_missing`` where nothing can trace.
+    """
+
+    def __init__(self, threads: int = 0) -> None:
+        library = probe()["llvm"]
+        self._folder = tempfile.TemporaryDirectory(prefix="packshot-tracer-")
+        self._errors = (Path(self._folder.name) / "errors.txt").open("w")
+        self._child = subprocess.Popen(
+            [sys.executable, "-P", "-m", "pipeline.render.pathtrace_child", "--serve", str(threads)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True,
+            env={**os.environ, "DRJIT_LIBLLVM_PATH": library})
+        self._known: tuple[tuple[object, ...], Exchange, dict[str, object]] | None = None
+        self._scene: Scene | None = None
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+                 ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._child.poll() is None:
+            self._child.kill()
+        self._child.wait()
+        for stream in (self._child.stdin, self._child.stdout, self._errors):
+            if stream is not None:
+                stream.close()
+        self._folder.cleanup()
+
+    def trace(self, scene: Scene, *, samples: int, depth: int, denoise: bool = False, seed: int = 0,
+              product: bool = True, floor: bool = True) -> Traced:
+        """As :func:`pipeline.render.pathtrace.trace`. Raises RenderError ``pathtrace_failed``."""
+        exchange, model = self._model(scene, product, floor)
+        path = exchange.write({"task": "picture", "camera": camera_rays(scene), "samples": samples, "depth": depth,
+                               "seed": seed, "denoise": ["radiance", "product"] if denoise else [], "model": model})
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        try:
+            self._child.stdin.write(f"{path}\n")
+            self._child.stdin.flush()
+            answer = self._child.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        if not answer.startswith("{") or "error" in json.loads(answer):
+            said = json.loads(answer)["error"] if answer.startswith("{") else self._last_words()
+            raise RenderError("pathtrace_failed", f"The path tracer failed: {said}", _HINT)
+        found = {name: np.load(path.with_name(f"{name}.npy")) for name in ("radiance", "product", "albedo", "normal")}
+        return Traced(found["radiance"], found["product"], found["albedo"], found["normal"])
+
+    def _model(self, scene: Scene, product: bool, floor: bool) -> tuple[Exchange, dict[str, Any]]:
+        """Files that describe the scene but for its camera; those of the last one are kept."""
+        key = (id(scene.mesh), id(scene.textures), scene.instances, scene.stage.sha256, scene.heading.front.tobytes(),
+               product, floor)
+        if self._known is None or self._known[0] != key:
+            if self._known is not None:
+                for file in self._known[1].folder.iterdir():
+                    file.unlink()
+                self._known[1].folder.rmdir()
+            self._count += 1
+            folder = Path(self._folder.name) / str(self._count)
+            folder.mkdir()
+            exchange = Exchange(folder)
+            model = exchange.model(model_of(scene, product=product, floor=floor))
+            self._known = (key, exchange, model)
+            self._scene = scene  # kept alive, so that the ids in its key stay its own
+        return self._known[1], self._known[2]
+
+    def _last_words(self) -> str:
+        self._errors.flush()
+        lines = (Path(self._folder.name) / "errors.txt").read_text().strip().splitlines()
+        return lines[-1] if lines else f"it ended with status {self._child.poll()} and said nothing"
