@@ -64,12 +64,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
     folder = tmp_path_factory.mktemp("pictures")
     before = ReportImage(write_picture(folder / "before.png", 0), "../control_passes/a/1/previews/hero/albedo.png")
     after = ReportImage(write_picture(folder / "after.png", 3), "../refined_images/a/1/hero.png")
+    unlocked = ReportImage(write_picture(folder / "unlocked.png", 2), "../refined_images/a/1/hero.unlocked.png")
     failing = ReportShot(
         "hero", WIDTH, HEIGHT, "fail", 12.0, before, after,
         (score(), score("fail", value=6.5, score=12.0, bbox=BBOX, sentence=f"Drifts {HOSTILE}", evidence=after),
          score("unmeasured", check="silhouette", region="toe", value=None, score=None, coverage=0.2),
          score("not_applicable", check="label", value=None, limit=None, score=None, required=False)),
-        False, "Failed colour drift.", {"preset": "embedded", "prompt": HOSTILE})
+        False, "Failed colour drift.", {"preset": "embedded", "prompt": HOSTILE}, unlocked=unlocked)
     clean = ReportShot("square", WIDTH, HEIGHT, "pass", 80.0, before, after, (score(),), True, "Every check passed.")
     facts = ReportFacts("FBX, in cm", 48231, (292.0, 118.0, 104.5), "+x, 93% sure",
                         (ReportMaterial(HOSTILE, "leather", ("roughness",)),), (f"mirrored text {HOSTILE}",))
@@ -151,6 +152,19 @@ def test_the_defect_is_framed_on_the_picture_and_in_its_crop(page: str) -> None:
     assert f"left:{round(100 * (BBOX[0] - window[0]) / (window[2] - window[0]), 3)}%" in page
 
 
+def test_the_slider_offers_the_picture_before_the_lock_where_there_is_one(page: str) -> None:
+    locked, unlocked, *rest = re.findall(r'<template id="shot-.*?</template>', page, re.DOTALL)
+    assert re.findall(r'<img class="(\w*)" data-side="(\w+)"', locked) == [
+        ("left", "before"), ("", "unlocked"), ("right", "after")]
+    assert locked.count("<select") == 2
+    assert 'value="unlocked">Before the lock' in locked
+    assert "The same before the lock" in locked
+    assert len(rest) == 2
+    assert re.findall(r'<img class="(\w*)" data-side="(\w+)"', unlocked) == [("left", "before"), ("right", "after")]
+    assert "<select" not in unlocked
+    assert "before the lock" not in unlocked.lower()
+
+
 def test_unrefined_renders_are_called_that(page: str, data: ReportData) -> None:
     assert "Unrefined renders" not in page
     assert "No diffusion model has touched them" in build_report(replace(data, presets=("none",)))
@@ -169,7 +183,7 @@ def test_equal_data_draws_an_equal_page(page: str, data: ReportData) -> None:
 
 def test_a_large_catalogue_links_to_the_store_instead(data: ReportData) -> None:
     found = References(build_report(data, max_embedded_shots=3))
-    assert {source.rsplit("/", 1)[-1] for source in found.fetched} == {"hero.png", "albedo.png"}
+    assert {source.rsplit("/", 1)[-1] for source in found.fetched} == {"hero.png", "hero.unlocked.png", "albedo.png"}
     assert all(source.startswith("../") for source in found.fetched)
 
 
@@ -241,6 +255,7 @@ def shop(tmp_path: Path) -> tuple[ArtifactStore, Catalogue]:
             "materials": [{"name": "upper", "kind": "leather", "guessed": ["roughness"]}]})
     with store.writing("refined_images", "shoe", "1", {}) as pending:
         write_picture(pending.writer.path("hero.png"), 2)
+        write_picture(pending.writer.path("hero.unlocked.png"), 1)
         pending.writer.json("hero.json", {
             "preset": "none", "preset_version": 1, "model": "", "seed": 7, "parameters": {"strength": 0.3},
             "digital_source_type": "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCreation"})
@@ -271,6 +286,9 @@ def test_collect_reads_as_far_as_each_sku_got(shop: tuple[ArtifactStore, Catalog
     assert (hero.width, hero.height, len(hero.scores)) == (WIDTH, HEIGHT, 2)
     assert hero.before is not None
     assert (hero.before.path.name, hero.before_label) == ("clay.png", "Untextured")
+    assert hero.unlocked is not None
+    assert hero.unlocked.link == "../refined_images/shoe/1/hero.unlocked.png"
+    assert rendered.unlocked is None
     assert hero.scores[0].evidence is not None
     assert hero.scores[0].bbox == (10, 20, 60, 70)
     assert hero.provenance == {"preset": "none", "preset_version": "1", "seed": "7", "strength": "0.3",
@@ -320,6 +338,22 @@ addEventListener("load", () => {
   range.value = 80;
   range.dispatchEvent(new Event("input"));
   check("slider follows", getComputedStyle(viewer.querySelector(".compare")).getPropertyValue("--at") === "80%");
+  const sides = [...viewer.querySelectorAll("select.side")];
+  const standing = () => ["left", "right"].map((place) => [...viewer.querySelectorAll(`img.${place}:not([hidden])`)]
+    .map((image) => image.dataset.side).join("+")).join(" ");
+  const choose = (side, key) => { sides[side].value = key; sides[side].dispatchEvent(new Event("change")); };
+  check("render beside final", standing() === "before after");
+  choose(0, "unlocked");
+  check("before the lock beside final", standing() === "unlocked after");
+  choose(1, "unlocked");
+  check("the same on both sides swaps", standing() === "after unlocked" && sides[0].value === "after");
+  check("the slider says so", range.getAttribute("aria-label") === "Final on the left, before the lock on the right");
+  sides[0].dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}));
+  check("keys choose in a selector", viewer.querySelector("h2 span").textContent === "Hero");
+  check("the selectors can be reached", sides.every((side) => side.tabIndex === 0) && sides.every((side) => {
+    const box = side.getBoundingClientRect();
+    return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2) === side;
+  }));
   viewer.querySelector(".check .number").click();
   check("finding uncovers itself", Number(range.value) < 12.5);
   const press = (key) => viewer.querySelector("[data-close]")

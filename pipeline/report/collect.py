@@ -30,6 +30,7 @@ from pipeline.store import Artifact, ArtifactStore
 # An unrefined image is the raster picture itself, so the bare form stands beside it instead.
 BEFORE_REFINED = {"beauty": "Render", "clay": "Untextured", "diffuse": "Untextured", "albedo": "Texture"}
 BEFORE_UNREFINED = {"clay": "Untextured", "diffuse": "Untextured", "albedo": "Texture"}
+UNLOCKED = ".unlocked.png"  # behind a shot's name: no shot has a dot in it
 PROVENANCE = ("preset", "preset_version", "model", "revision", "model_sha256", "seed", "prompt", "digital_source_type")
 Row = Mapping[str, Any]
 
@@ -125,7 +126,7 @@ def _shots(store: ArtifactStore, product: Product) -> tuple[tuple[ReportShot, ..
         out, why = _delivery(manifest, name, verdicts.get(name))
         judged = [score.score for score in scores if score.required and score.score is not None]
         shots.append(ReportShot(name, width, height, verdicts.get(name), min(judged, default=None), before, after,
-                                scores, out, why, _provenance(made), label))
+                                scores, out, why, _provenance(made), label, _image(refined, f"{name}{UNLOCKED}")))
     return tuple(shots), sources
 
 
@@ -144,7 +145,8 @@ def _shot_names(passes: Artifact | None, refined: Artifact | None) -> list[str]:
         listed = passes.json("shots.json")
         entries: Iterable[Any] = listed.get("shots", listed) if isinstance(listed, Mapping) else listed
         names = [entry if isinstance(entry, str) else str(entry["name"]) for entry in entries]
-    found = sorted(file.removesuffix(".png") for file in (refined.files if refined else ()) if file.endswith(".png"))
+    found = sorted(file.removesuffix(".png") for file in (refined.files if refined else ())
+                   if file.endswith(".png") and not file.endswith(UNLOCKED))
     return names + [name for name in found if name not in names]
 
 

@@ -9,6 +9,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image
 
 from pipeline.report.images import crop, crop_window, data_uri, fitted, opened
 from pipeline.report.types import ReportData, ReportScore, ReportShot, ReportSku
@@ -58,6 +59,15 @@ class CheckView:
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """A picture that can stand on either side of the slider."""
+
+    key: str
+    label: str
+    source: str                            # data URI or link
+
+
+@dataclass(frozen=True, slots=True)
 class ShotView:
     """One shot as the page draws it; pictures are data URIs, links or empty."""
 
@@ -65,9 +75,9 @@ class ShotView:
     status: str                            # verdict, or "unscored"
     statuses: str                          # what the verdict filter looks for
     thumbnail: str
-    before: str
-    after: str
+    sides: tuple[Side, ...]                # in the order they were made; the last is the final image
     full_size: str
+    full_size_unlocked: str
     findings: tuple[CheckView, ...]
     passed: tuple[CheckView, ...]
     not_applicable: tuple[CheckView, ...]
@@ -148,9 +158,8 @@ def _sku_view(sku: ReportSku, embed: bool) -> SkuView:
 
 def _shot_view(sku: ReportSku, shot: ReportShot, embed: bool) -> ShotView:
     after, before = (opened(image) if embed else None for image in (shot.after, shot.before))
-    large_after, large_before = (fitted(picture, VIEWER) if picture else None for picture in (after, before))
-    link_after, link_before = (image.link if image else "" for image in (shot.after, shot.before))
-    thumbnail = data_uri(fitted(large_after, THUMBNAIL), 78) if large_after else link_after
+    link_after, link_unlocked = (image.link if image else "" for image in (shot.after, shot.unlocked))
+    thumbnail = data_uri(fitted(after, THUMBNAIL), 78) if after else link_after
     ordered = sorted(shot.scores, key=lambda s: (RANK[s.verdict], s.score if s.score is not None else -1.0,
                                                  s.check, s.region))
     checks: list[CheckView] = []
@@ -175,10 +184,19 @@ def _shot_view(sku: ReportSku, shot: ReportShot, embed: bool) -> ShotView:
                 *(["delivered"] if shot.delivered else [])}
     words = (sku.sku, sku.name, sku.category, shot.name, *(check.title for check in groups[0]))
     return ShotView(
-        shot, status_of(shot), " ".join(sorted(statuses)), thumbnail,
-        data_uri(large_before, VIEWER_QUALITY) if large_before else link_before,
-        data_uri(large_after, VIEWER_QUALITY) if large_after else link_after,
-        link_after, groups[0], groups[1], groups[2], " ".join(words).lower())
+        shot, status_of(shot), " ".join(sorted(statuses)), thumbnail, _sides(shot, before, after, embed), link_after,
+        link_unlocked, groups[0], groups[1], groups[2], " ".join(words).lower())
+
+
+def _sides(shot: ReportShot, before: Image.Image | None, after: Image.Image | None, embed: bool) -> tuple[Side, ...]:
+    """Render, before the lock, final: whatever there is. Nothing to show without a final image."""
+    if shot.after is None:
+        return ()
+    pictures = (("before", shot.before_label, shot.before, before),
+                ("unlocked", "Before the lock", shot.unlocked, opened(shot.unlocked) if embed else None),
+                ("after", "Final", shot.after, after))
+    return tuple(Side(key, label, data_uri(fitted(picture, VIEWER), VIEWER_QUALITY) if picture else image.link)
+                 for key, label, image, picture in pictures if image is not None)
 
 
 def _framed(score: ReportScore) -> bool:

@@ -54,6 +54,7 @@ class ReportShot:
     delivery_reason: str = ""
     provenance: Mapping[str, str] | None = None  # facts about the final image, in display order
     before_label: str = "Render"           # what ``before`` is, in a word
+    unlocked: ReportImage | None = None    # the refined picture before the identity lock; None: nothing was locked
 
 
 @dataclass(frozen=True, slots=True)

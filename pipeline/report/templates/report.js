@@ -75,14 +75,30 @@
     const range = compare && compare.querySelector("input");
     if (!range) return () => {};
     const [left, right] = all(".side", compare);
+    const choosers = all("select.side", compare);
     const draw = () => {
       compare.style.setProperty("--at", `${range.value}%`);
       range.setAttribute("aria-valuetext", `${Math.round(range.value)} %`);
+      if (choosers.length) return; // what can be chosen from stays in sight
       left.style.opacity = range.value < 14 ? 0 : 1;
       right.style.opacity = range.value > 86 ? 0 : 1;
     };
     range.addEventListener("input", draw);
     draw();
+    // Three pictures: each side shows one; choosing what the other side has swaps the two.
+    let shown = choosers.map((chooser) => chooser.value);
+    choosers.forEach((chooser, side) => chooser.addEventListener("change", () => {
+      const other = choosers[1 - side];
+      if (chooser.value === other.value) other.value = shown[side];
+      shown = choosers.map((each) => each.value);
+      for (const picture of all("img[data-side]", compare)) {
+        const place = shown.indexOf(picture.dataset.side);
+        picture.hidden = place < 0;
+        picture.className = ["left", "right"][place] || "";
+      }
+      const [onLeft, onRight] = choosers.map((each) => each.selectedOptions[0].text);
+      range.setAttribute("aria-label", `${onLeft} on the left, ${onRight.toLowerCase()} on the right`);
+    }));
     return (limit) => { range.value = Math.min(range.value, limit); draw(); };
   };
 
@@ -128,6 +144,7 @@
   });
   viewer.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.target.matches("select")) return; // letters and arrows choose in it
     const onSlider = event.target.matches("input[type=range]");
     const step = { j: 1, k: -1, ArrowRight: onSlider ? 0 : 1, ArrowLeft: onSlider ? 0 : -1 }[event.key];
     if (step) { event.preventDefault(); walk(step); }
