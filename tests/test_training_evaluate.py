@@ -122,7 +122,7 @@ def test_every_bar_can_be_missed_and_the_best_row_is_judged() -> None:
     assert missed == ["silhouette band − raster, dB", "racquet: texture distance − default path trace, dB"]
     for changed in ({"product": 29.9}, {"ring": 29.9}, {"band": 24.9}, {"texture": 4.1}, {"count": 99}):
         kept = [one for one in HELD_OUT if one.method in (RASTER, PATHTRACE)]
-        row = scores("bag", "a", **({"product": 31.0, "texture": 3.9} | changed))  # type: ignore[arg-type]
+        row = scores("bag", "a", **({"product": 31.0, "texture": 3.9} | changed))
         assert not report([*kept, *row], REAL, ["a"])["passed"], changed
     assert not report(HELD_OUT, [], ["a"])["passed"]  # real products that nobody measured clear nothing
     assert not report(HELD_OUT, REAL, [])["passed"]
