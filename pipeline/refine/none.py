@@ -13,7 +13,7 @@ from pipeline.refine.types import Refined, RefineRequest, RefinerIdentity
 VERSION = 1
 
 
-@preset("none")
+@preset("none", lock=None)
 class NoRefiner:
     """Needs no weights and draws no noise; the same passes give the same bytes."""
 

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from pipeline.errors import RefineError
-from pipeline.refine.settings import RefinerSettings
-from pipeline.refine.types import Refiner, RefinerIdentity
-
-
-class PresetFactory(Protocol):
-    """What a preset's class offers before it is made."""
-
-    def __call__(self, settings: RefinerSettings) -> Refiner: ...
-
-    def identity_of(self, settings: RefinerSettings) -> RefinerIdentity:
-        """Cheap: no torch, no weights in memory. Raises RefineError where the model cannot be found."""
-        ...
-
+from pipeline.refine.lock_settings import UNTRUSTED, LockSettings
+from pipeline.refine.locked import LockedFactory, PresetFactory
 
 PRESETS: dict[str, PresetFactory] = {}
 Factory = TypeVar("Factory", bound=PresetFactory)
 
 
-def preset(name: str) -> Callable[[Factory], Factory]:
-    """Register a refiner class under the name that settings use."""
+def preset(name: str, lock: LockSettings | None = UNTRUSTED) -> Callable[[Factory], Factory]:
+    """Register a refiner class under the name that settings use; its pictures go through the identity lock.
+
+    ``lock`` says how far the refiner can be trusted; None is for pictures that are the renderer's own.
+    """
     def register(factory: Factory) -> Factory:
-        PRESETS[name] = factory
+        PRESETS[name] = factory if lock is None else LockedFactory(factory, lock)
         return factory
     return register
 

@@ -1,0 +1,198 @@
+"""The identity lock: whatever a refiner painted, the product keeps its albedo, its print and its outline.
+
+>>> locked = lock(picture, passes, regions)
+>>> locked.pixels                          # (H, W, 3) uint8: the refiner's light on the product's own colours
+
+In scene-linear light, through the inverse view transform:
+
+- the raster's specular light, with a gain fitted per material, is split off;
+- what remains is albedo × light. The light is an achromatic gain k on the raster's diffuse light, smooth
+  over a few pixels, never averaged across two instances or materials; the albedo is the passes'.
+  This is the ratio A · blur(D) / blur(A) + S with the raster's shading inside both blurs;
+- fine shading that the refiner added stays where the albedo around it is flat: there no texture can be wrong;
+- labels, logos and stitching are set anew: exact albedo under light so smooth that no smeared glyph is left in it;
+- the outline is alpha's: product over background, the latter carried under the product's edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pipeline.catalogue import Region
+from pipeline.colour import from_display, quantise, srgb_encode, view_transform
+from pipeline.refine.lock_fields import Segment, Window, luminance, ratio_field, segments_of, smooth
+from pipeline.refine.lock_light import Parts, agreement, fit_gloss, gloss_share, light_gain, unclipped
+from pipeline.refine.lock_plate import AGREES, SPREAD, grown, plate_behind, pure_white
+from pipeline.refine.lock_settings import LONG_SIDE, LockSettings
+from pipeline.refine.regions_in_picture import coverage_of
+from pipeline.render.types import F32, ControlPasses
+
+VERSION = 1                    # bumped by hand when a locked picture changes
+FLAT = 0.05                    # of log albedo; detail above it makes fine shading suspect of being texture
+MOST_RELIEF = 0.7              # of log light; fine shading beyond it is no relief
+SOLID = 0.999                  # alpha from which a pixel is all product
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """The picture after the lock, and what was done to it."""
+
+    pixels: NDArray[np.uint8]              # (H, W, 3) sRGB
+    record: dict[str, object]              # JSON-able, for the provenance
+
+
+def lock(pixels: NDArray[np.uint8], passes: ControlPasses, regions: Sequence[Region] = (),
+         settings: LockSettings | None = None) -> Locked:
+    """Lock (H, W, 3) sRGB pixels of the passes' own size. The same input gives the same bytes."""
+    chosen = settings or LockSettings()
+    window = _window(passes, margin=_scaled(8.0 * SPREAD, passes))
+    if window is None:
+        return Locked(pixels.copy(), {"version": VERSION, "regions": 0})
+    protected = coverage_of(passes, regions)
+    out = pixels.copy()
+    out[window] = _locked(pixels[window], _cut(passes, window), protected[window], chosen,
+                          max(passes.alpha.shape) / LONG_SIDE)
+    return Locked(out, {"version": VERSION, "aligned": chosen.aligned, "regions": len(regions),
+                        "protected_share": round(float(protected.sum() / max(passes.alpha.sum(), 1.0)), 4)})
+
+
+def _scaled(length: float, passes: ControlPasses) -> float:
+    """A length at a long side of 1024, in this picture's pixels."""
+    return float(length * max(passes.alpha.shape) / LONG_SIDE)
+
+
+def _window(passes: ControlPasses, margin: float) -> Window | None:
+    covered = passes.alpha > 0.0
+    rows, columns = np.flatnonzero(covered.any(axis=1)), np.flatnonzero(covered.any(axis=0))
+    if not len(rows):
+        return None
+    height, width = passes.alpha.shape
+    extra = int(np.ceil(margin))
+    return (slice(max(int(rows[0]) - extra, 0), min(int(rows[-1]) + 1 + extra, height)),
+            slice(max(int(columns[0]) - extra, 0), min(int(columns[-1]) + 1 + extra, width)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """What the passes say of one window of the picture."""
+
+    alpha: F32                             # (h, w)
+    albedo: F32                            # (h, w, 3)
+    parts: Parts
+    plate: F32                             # (h, w, 3) linear, or the shadow ratio on white
+    white: bool
+    segments: list[Segment]
+    solid: F32                             # (h, w) 1 where a pixel is all product
+
+
+def _cut(passes: ControlPasses, window: Window) -> _Cut:
+    albedo = passes.diffuse_albedo[window]
+    return _Cut(passes.alpha[window], albedo, Parts(albedo * passes.diffuse[window], passes.specular[window],
+                                                    passes.emissive[window]),
+                passes.plate[window], passes.white_backdrop, segments_of(passes, window),
+                np.asarray(passes.alpha[window] >= SOLID, np.float32))
+
+
+def _locked(pixels: NDArray[np.uint8], cut: _Cut, protected: F32, settings: LockSettings, scale: float
+            ) -> NDArray[np.uint8]:
+    """(h, w, 3) the window after the lock; pixels it has no reason to touch keep their bytes."""
+    seen = from_display(pixels)
+    edge = 0 if settings.aligned else int(np.ceil(settings.edge_px * scale))
+    trust = _trusted(cut, edge) * unclipped(pixels)
+    region_sigma, detail_sigma = settings.region_px * scale, settings.detail_px * scale
+    gloss_gain = fit_gloss(seen, cut.parts, trust, cut.segments, region_sigma)
+    gloss = gloss_gain[..., None] * cut.parts.gloss + cut.parts.glow
+    matt = luminance(cut.parts.matt)
+    matt_seen = np.maximum(luminance(seen - gloss), 0.0)
+    calm = trust * (1.0 - gloss_share(cut.parts, gloss_gain)) ** 2
+    slow = light_gain(matt_seen, matt, calm, cut.segments, region_sigma)
+    in_print = _feathered(protected, cut.alpha, max(1, round(settings.feather_px * scale)))
+    if settings.aligned:
+        near = light_gain(matt_seen, matt, calm, cut.segments, detail_sigma, slow)
+        return _with_print(pixels, cut, _filled(slow, cut), _filled(near, cut), gloss, in_print * cut.alpha)
+    fast = ratio_field(matt_seen, matt, calm * agreement(matt_seen, matt * slow), cut.segments, detail_sigma, slow)
+    relief = _relief(matt_seen, matt * fast, cut.albedo, trust, detail_sigma) * settings.relief
+    gain = fast * np.exp(relief)
+    gain = _filled(gain + (slow - gain) * in_print, cut)
+    return _composited(pixels, seen, cut.parts.matt * gain[..., None] + gloss, cut, edge, SPREAD * scale)
+
+
+def _trusted(cut: _Cut, edge: int) -> F32:
+    """(h, w) how far a pixel of the refined picture shows its own segment alone, 0..1."""
+    inner = np.zeros(cut.alpha.shape, np.float32)
+    for segment in cut.segments:
+        inside = np.pad(segment.inside, 2).astype(np.float32)
+        share = ndimage.uniform_filter(inside, 5, mode="constant")[2:-2, 2:-2]
+        # All of it five pixels in, a hundredth on the border itself: thin parts have nothing better.
+        inner[segment.window][segment.inside] = np.clip(2.0 * share[segment.inside] - 1.0, 0.1, 1.0) ** 2
+    solid = ndimage.minimum_filter(cut.solid, size=2 * edge + 1) if edge else cut.solid
+    return np.asarray(inner * (0.01 * cut.solid + 0.99 * solid), np.float32)
+
+
+def _feathered(protected: F32, alpha: F32, reach: int) -> F32:
+    """(h, w) 1 in the regions, falling to 0 over twice ``reach`` pixels outside; not weighed by alpha."""
+    if not protected.any():
+        return protected
+    share = np.minimum(protected / np.maximum(alpha, 1e-3), 1.0)
+    wide = ndimage.maximum_filter(share, size=2 * reach + 1)
+    return np.maximum(share, ndimage.uniform_filter(wide, 2 * reach + 1))
+
+
+def _relief(matt_seen: F32, expected: F32, albedo: F32, trust: F32, sigma: float) -> F32:
+    """(h, w) log of the fine shading that the refiner shows, where no texture is near that it could have got wrong."""
+    reach = 2 * int(np.ceil(2.0 * sigma)) + 1
+    spread = np.zeros(matt_seen.shape, np.float32)
+    for channel in range(3):
+        log = np.log(albedo[..., channel] + np.float32(0.02))
+        span = ndimage.maximum_filter(log, size=reach) - ndimage.minimum_filter(log, size=reach)
+        np.maximum(spread, span, out=spread)
+    flat = smooth(1.0 / (1.0 + (spread / np.float32(FLAT)) ** 2), sigma)
+    floor = np.float32(2e-3)
+    fine = np.clip(np.log((matt_seen + floor) / (expected + floor)), -MOST_RELIEF, MOST_RELIEF)
+    return np.asarray(fine * flat * np.minimum(4.0 * trust, 1.0), np.float32)
+
+
+def _filled(gain: F32, cut: _Cut) -> F32:
+    """The gain on silhouette pixels whose centre misses the product, from their neighbours."""
+    known = np.zeros(gain.shape, np.float32)
+    for segment in cut.segments:
+        known[segment.window][segment.inside] = 1.0
+    around = (smooth(gain * known, 1.0) + 1e-4) / (smooth(known, 1.0) + 1e-4)
+    return np.where(known > 0.0, gain, around).astype(np.float32)
+
+
+def _display(colour: F32) -> F32:
+    """Scene-linear light to code values 0..1."""
+    return srgb_encode(view_transform(colour))
+
+
+def _composited(pixels: NDArray[np.uint8], seen: F32, colour: F32, cut: _Cut, edge: int, spread: float
+                ) -> NDArray[np.uint8]:
+    """The locked product over the picture's own background, its outline where alpha has it."""
+    alpha = cut.alpha[..., None]
+    touched = cut.alpha > 0.0
+    rim = grown(touched, edge + 1)
+    coded = pixels.astype(np.float32) / np.float32(255.0)
+    if cut.white:
+        behind = plate_behind(coded, pure_white(cut.plate), ~rim, spread)
+        whole = _display(colour) * alpha + behind * (1.0 - alpha)
+    else:
+        behind = plate_behind(seen, cut.plate, ~rim, spread)
+        whole = _display(colour * alpha + behind * (1.0 - alpha))
+    astray = rim & ~touched & (np.abs(whole - coded).max(axis=-1) > AGREES)
+    return np.where((touched | astray)[..., None], quantise(whole), pixels)
+
+
+def _with_print(pixels: NDArray[np.uint8], cut: _Cut, slow: F32, near: F32, gloss: F32, share: F32
+                ) -> NDArray[np.uint8]:
+    """Only the regions set anew; everything else keeps its bytes."""
+    coded = pixels.astype(np.float32) / np.float32(255.0)
+    exact = _display(cut.parts.matt * slow[..., None] + gloss)
+    # Under a silhouette the pixel also holds background: there the product's own part is estimated.
+    now = np.where(cut.solid[..., None] > 0.0, coded, _display(cut.parts.matt * near[..., None] + gloss))
+    return np.where((share > 0.0)[..., None], quantise(coded + (exact - now) * share[..., None]), pixels)
