@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from dagster import MetadataValue
 
-from assets import control_passes
-from assets.sku import Sku
+from assets import control_passes, product_regions
+from assets.sku import Ready, Sku
 from assets.stage import Metadata, Stage, sku_spec
 from assets.thumbnails import montage
-from pipeline.refine import VERSION, save_png, seed_for
-from pipeline.refine.types import RefineRequest
+from pipeline.catalogue import Shot
+from pipeline.refine import VERSION
+from pipeline.refine.types import Refiner
+from pipeline.refining import Batch, record_for, request_for, save_refined
 from pipeline.shots import prompt_for
 from pipeline.store import Artifact, ArtifactWriter
 
 ATTEMPT = 0
 
-spec = sku_spec("refined_images", deps=[control_passes.spec], group="refine", kinds={"pytorch", "huggingface"},
-                version=VERSION,
+spec = sku_spec("refined_images", deps=[product_regions.spec, control_passes.spec], group="refine",
+                kinds={"pytorch", "huggingface"}, version=VERSION,
                 description="Photorealistic image of every shot, guided by its control passes, with provenance. "
                             "Preset `none` hands on the renderer's own picture and says so.")
 
@@ -28,6 +31,7 @@ spec = sku_spec("refined_images", deps=[control_passes.spec], group="refine", ki
 def inputs(sku: Sku) -> dict[str, Any]:
     return {
         "passes": sku.artifact("control_passes").data_version,
+        "regions": [asdict(region) for region in sku.regions],  # what the identity lock holds to the letter
         "refiner": asdict(sku.bench.refiner.identity()),
         "prompts": {shot.name: prompt_for(sku.product, shot, sku.settings) for shot in sku.shots},
         "negative_prompt": sku.settings.negative_prompt,
@@ -36,23 +40,43 @@ def inputs(sku: Sku) -> dict[str, Any]:
 
 
 def produce(sku: Sku, out: ArtifactWriter) -> None:
-    refiner = sku.bench.refiner.get()
-    passes_version = sku.artifact("control_passes").data_version
-    shots, seconds = sku.shots, {}
-    for start in range(0, len(shots), refiner.preferred_batch):
-        batch = shots[start : start + refiner.preferred_batch]
-        requests = [RefineRequest(sku.passes(shot.name), prompt_for(sku.product, shot, sku.settings),
-                                  seed_for(sku.name, shot.name, ATTEMPT), sku.settings.negative_prompt)
-                    for shot in batch]
-        started = time.perf_counter()
-        for shot, refined in zip(batch, refiner.refine(requests), strict=True):
-            provenance = {**refined.provenance, "sku": sku.name, "shot": shot.name, "passes_version": passes_version}
-            save_png(refined.pixels, out.path(f"{shot.name}.png"), provenance)
-            out.json(f"{shot.name}.json", provenance)
-            seconds[shot.name] = round((time.perf_counter() - started) / len(batch), 3)
-    out.metadata["shots"] = [shot.name for shot in shots]
-    out.metadata["seconds"] = seconds
+    """Write every shot, refined here unless a batch shared with other SKUs has made it already."""
+    refiner, settings = sku.bench.refiner.get(), sku.bench.refiner.settings()
+    seconds = {}
+
+    def write(shot: str, ready: Ready) -> None:
+        record = record_for(sku, shot, ready.image, settings, attempt=ATTEMPT, batch=ready.batch)
+        save_refined(ready.image, record, out.path)
+        seconds[shot] = round(ready.seconds, 3)
+
+    for name in list(sku.ready):
+        write(name, sku.ready.pop(name))
+    for batch in batches(refiner, [(sku, shot) for shot in sku.shots if shot.name not in seconds]):
+        for (_, shot), ready in zip(batch, refine_batch(refiner, batch), strict=True):
+            write(shot.name, ready)
+    out.metadata["shots"] = [shot.name for shot in sku.shots]
+    out.metadata["seconds"] = {shot.name: seconds[shot.name] for shot in sku.shots}
     out.metadata["refiner"] = asdict(refiner.identity)
+
+
+def batches(refiner: Refiner, wanted: Sequence[tuple[Sku, Shot]]) -> list[list[tuple[Sku, Shot]]]:
+    """Shots that go through the model together: of one size, and as many as the preset likes, of whichever SKU."""
+    limit = refiner.preferred_batch
+    if limit == 1:
+        return [[each] for each in wanted]
+    by_size: dict[tuple[int, int], list[tuple[Sku, Shot]]] = {}
+    for sku, shot in wanted:
+        by_size.setdefault((shot.width, shot.height), []).append((sku, shot))
+    return [group[first:first + limit] for group in by_size.values() for first in range(0, len(group), limit)]
+
+
+def refine_batch(refiner: Refiner, batch: Sequence[tuple[Sku, Shot]]) -> list[Ready]:
+    """One image per shot, in order. The passes of a whole batch are in memory while it is made."""
+    requests = [request_for(sku, shot.name, ATTEMPT) for sku, shot in batch]
+    started = time.perf_counter()
+    images = refiner.refine(requests)
+    seconds = (time.perf_counter() - started) / len(batch)
+    return [Ready(image, Batch(len(batch), position), seconds) for position, image in enumerate(images)]
 
 
 def describe(sku: Sku, artifact: Artifact) -> Metadata:

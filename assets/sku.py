@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from pipeline.catalogue import Catalogue
 from pipeline.errors import StoreError
+from pipeline.refine.types import Refined
+from pipeline.refining import Batch
 from pipeline.store import Artifact, ArtifactStore
 from pipeline.workpiece import Workpiece
 from resources import RefinerResource, RendererResource, SentinelResource
@@ -27,11 +29,21 @@ class Bench:
         return Sku(self.catalogue.product(name), self.catalogue.settings, self.store, self.renderer.get, bench=self)
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A refined image that waits to be written."""
+
+    image: Refined
+    batch: Batch
+    seconds: float                             # its share of the batch's time
+
+
 @dataclass
 class Sku(Workpiece):
     """A workpiece that knows its bench."""
 
     bench: Bench = field(kw_only=True)
+    ready: dict[str, Ready] = field(default_factory=dict, init=False)  # images made in batches shared with other SKUs
 
     def check_current(self, artifact: Artifact) -> None:
         """Passes rendered again must be those the artefact names, not those of a folder that has changed since."""

@@ -7,16 +7,12 @@ SKUs scattered anywhere in the key order, which Dagster's range tags cannot expr
 (docs/batches.md has the experiment).
 """
 
-import logging
-import time
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from dagster import (
     AssetExecutionContext,
     AssetKey,
-    AssetMaterialization,
     BackfillPolicy,
     Config,
     DagsterEvent,
@@ -30,118 +26,15 @@ from dagster import (
 from dagster._core.events import AssetMaterializationPlannedData  # no public way to plan scattered partitions
 from pydantic import Field
 
-from assets import control_passes, delivered_images, product_mesh, product_regions, refined_images, sentinel_scores
+from assets import sentinel_scores
 from assets.partitions import SKUS
-from assets.process import RUN_KEY_TAG, process_tags
-from assets.sku import Bench, Sku
-from assets.stage import Stage
+from assets.sku import Bench
+from assets.work_through import STAGES, work_through
 from pipeline.errors import PackshotError
-from pipeline.store import Artifact
 from resources import CatalogueResource, RefinerResource, RendererResource, SentinelResource, StoreResource
 
-STAGES: tuple[Stage, ...] = (product_mesh.stage, product_regions.stage, control_passes.stage, refined_images.stage,
-                             sentinel_scores.stage, delivered_images.stage)
 # A single range run holds this many SKUs; the next ones get a run of their own.
 SKUS_PER_RUN = 500
-
-
-@dataclass(frozen=True)
-class Made:
-    """What became of one asset of one SKU."""
-
-    artifact: Artifact
-    kept: bool
-    seconds: float
-
-
-def make(stage: Stage, sku: Sku) -> Made:
-    """Bring one asset of one SKU up to date; a version whose exact inputs are unchanged is kept."""
-    started = time.perf_counter()
-    inputs = stage.inputs(sku)
-    version = stage.version_of(inputs)
-    current = sku.store.current(stage.name, sku.name)
-    if (current is not None and current.data_version == version and sku.store.intact(current)
-            and stage.complete(sku, current)):
-        return Made(current, True, time.perf_counter() - started)
-    with sku.store.writing(stage.name, sku.name, version, inputs) as pending:
-        stage.produce(sku, pending.writer)
-        pending.writer.metadata["total_seconds"] = round(time.perf_counter() - started, 3)
-    assert pending.artifact is not None
-    if stage.name in ("product_mesh", "product_regions"):
-        sku.forget()
-    return Made(pending.artifact, False, time.perf_counter() - started)
-
-
-def work_through(context: OpExecutionContext | AssetExecutionContext, bench: Bench, skus: Sequence[str],
-                 selected: Collection[str]) -> dict[str, PackshotError]:
-    """Make the selected assets of every SKU, in order; returns the SKUs that failed, each with its error."""
-    failed: dict[str, PackshotError] = {}
-    started = time.perf_counter()
-    run_key = context.run.tags.get(RUN_KEY_TAG, "")
-    context.instance.add_run_tags(context.run.run_id, process_tags(context.run.run_id))
-    for number, name in enumerate(skus, 1):
-        stage_name = STAGES[0].name
-        begun = time.perf_counter()
-        try:
-            sku = bench.sku(name)
-            stale_error = bench.store.error(name)
-            made: dict[str, Made] = {}
-            for stage in STAGES:
-                if stage.name in selected:
-                    stage_name = stage.name
-                    made[stage.name] = make(stage, sku)
-                    _log_events(context, stage, sku, made[stage.name])
-            if not stale_error or stale_error["asset"] in made or STAGES[-1].name in made:
-                bench.store.clear_error(name)
-            _drop_passes(sku, made)
-            kept = sum(m.kept for m in made.values())
-            result = "kept" if kept == len(made) else f"made {len(made) - kept}, kept {kept}"
-        except PackshotError as error:
-            failed[name] = error
-            result = f"failed: {error}"
-        except Exception as error:  # a defect of ours on one SKU must not stop the others
-            context.log.error(f"{name}: unexpected {type(error).__name__} in {stage_name}", exc_info=error)
-            failed[name] = PackshotError("internal", f"Unexpected {type(error).__name__} in {stage_name}: {error}",
-                                         "The run's log holds the traceback; please report it.")
-            result = f"failed: {failed[name]}"
-        if name in failed:
-            bench.store.record_error(name, stage_name, failed[name])
-        if run_key:  # a run started by hand answers no request
-            bench.store.record_outcome(name, run_key, failed=name in failed)
-        remaining = (time.perf_counter() - started) / number * (len(skus) - number)
-        context.log.log(logging.ERROR if name in failed else logging.INFO,
-                        f"[{number}/{len(skus)}] {name}: {result} in {time.perf_counter() - begun:.1f} s"
-                        + (f", about {remaining:.0f} s to go" if number < len(skus) else ""))
-    return failed
-
-
-def _log_events(context: OpExecutionContext | AssetExecutionContext, stage: Stage, sku: Sku, made: Made) -> None:
-    artifact = made.artifact
-    # What Dagster compares to call a partition stale; the pointer has to be there, NULL is its word for "not kept".
-    tags = {"dagster/data_version": artifact.data_version, "dagster/data_version_is_user_provided": "true",
-            "dagster/code_version": str(stage.version)}
-    for upstream in stage.upstream:
-        current = sku.store.current(upstream, sku.name)
-        if current is not None:
-            tags[f"dagster/input_data_version/{upstream}"] = current.data_version
-            tags[f"dagster/input_event_pointer/{upstream}"] = "NULL"
-    metadata: dict[str, Any] = {
-        **stage.describe(sku, artifact), "kept": MetadataValue.bool(made.kept),
-        "seconds": MetadataValue.float(round(made.seconds, 3)),
-    }
-    context.log_event(AssetMaterialization(stage.spec.key, partition=sku.name, tags=tags, metadata=metadata))
-    if stage.name == "sentinel_scores":
-        for evaluation in sentinel_scores.evaluations(sku, artifact):
-            context.log_event(evaluation)  # type: ignore[arg-type]  # accepted and documented, not annotated
-
-
-def _drop_passes(sku: Sku, made: dict[str, Made]) -> None:
-    """``keep_passes: failed``: EXRs stay only where somebody will want to look."""
-    if sku.settings.keep_passes != "failed" or "sentinel_scores" not in made:
-        return
-    verdicts = made["sentinel_scores"].artifact.metadata["verdicts"]
-    sku.store.drop(sku.artifact("control_passes"),
-                   [f"{shot}.exr" for shot, verdict in verdicts.items() if verdict in ("pass", "warn")])
 
 
 def finish(failed: dict[str, PackshotError], total: int) -> None:

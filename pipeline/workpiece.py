@@ -100,6 +100,10 @@ class Workpiece:
         with Image.open(self.artifact("refined_images").path(f"{shot}.png")) as image:
             return np.asarray(image.convert("RGB"))
 
+    def put_down_passes(self) -> None:
+        """Free the memory of the passes: whoever needs them next opens or renders them again."""
+        self._passes.clear()
+
     def forget(self) -> None:
         """An upstream asset has a new version: nothing read before may outlive it."""
         self._passes.clear()

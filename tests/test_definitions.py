@@ -15,7 +15,7 @@ GRAPH = {
     "product_mesh": ("ingest", []),
     "product_regions": ("ingest", ["product_mesh"]),
     "control_passes": ("render", ["product_mesh", "product_regions"]),
-    "refined_images": ("refine", ["control_passes"]),
+    "refined_images": ("refine", ["control_passes", "product_regions"]),
     "sentinel_scores": ("sentinel", ["product_regions", "refined_images"]),
     "delivered_images": ("delivery", ["sentinel_scores"]),
     "score_table": ("publish", ["sentinel_scores"]),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pipeline.refine import diffusers_controlnet as _diffusers_controlnet  # noqa: F401  registers itself
 from pipeline.refine import none as _none  # noqa: F401  registers itself
-from pipeline.refine.provenance import read_provenance, save_png, srgb_profile, xmp_packet
+from pipeline.refine.provenance import array_sha256, read_provenance, save_png, srgb_profile, xmp_packet
 from pipeline.refine.registry import PRESETS, find
 from pipeline.refine.seeds import seed_for
 from pipeline.refine.settings import ControlNetSettings, RefinerSettings
@@ -17,8 +17,8 @@ from pipeline.refine.types import Refined, Refiner, RefineRequest, RefinerIdenti
 
 __all__ = [
     "PRESETS", "VERSION", "ControlNetSettings", "RefineRequest", "Refined", "Refiner", "RefinerIdentity",
-    "RefinerSettings", "identity_of", "make_refiner", "read_provenance", "save_png", "seed_for", "srgb_profile",
-    "xmp_packet",
+    "RefinerSettings", "array_sha256", "identity_of", "make_refiner", "read_provenance", "save_png", "seed_for",
+    "srgb_profile", "xmp_packet",
 ]
 
 VERSION = 1  # of the stage around the presets: compositing, file format, provenance schema; bumped by hand
