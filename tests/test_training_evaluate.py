@@ -152,6 +152,7 @@ def test_the_command_reads_pairs_and_fails_where_bars_are_missed(tmp_path: Path,
         (tmp_path / folder).mkdir()
         for seed in (1, 2):
             save(pair(seed, family), tmp_path / folder)
+        (tmp_path / folder / f"{family}-000001-full.example.npz").touch()  # training's own files are no pairs
     out = tmp_path / "found.json"
     arguments = ["--data", str(tmp_path), "--json", str(out)]
     assert main([*arguments, "--learned", f"{__name__}:learned"]) == 1  # two products are not a hundred

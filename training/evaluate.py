@@ -81,11 +81,11 @@ def _cell(interval: Interval | None, sign: str = "") -> str:
     return f"{interval.value:{sign}.2f} ({interval.low:{sign}.2f} to {interval.high:{sign}.2f})"
 
 
-def real_table(real: Mapping[str, Sequence[Row]]) -> str:
-    """Markdown: one line per real product and method; one product has no interval."""
-    lines = ["| real product | method | " + " | ".join(HEADS[metric] for metric in METRICS) + " |",
+def plain_table(head: str, groups: Mapping[str, Sequence[Row]]) -> str:
+    """Markdown: means alone, one line per group and method."""
+    lines = [f"| {head} | method | " + " | ".join(HEADS[metric] for metric in METRICS) + " |",
              "|---|---|" + "---:|" * len(METRICS)]
-    for name, rows in real.items():
+    for name, rows in groups.items():
         for row in rows:
             values = [row.means[metric] for metric in METRICS]
             cells = ["not measured" if value is None else f"{value.value:.2f}" for value in values]
@@ -110,16 +110,22 @@ def report(held_out: Sequence[Measured], real: Sequence[Measured], candidates: S
     rows = rows_of(held_out)
     by_product = {name: rows_of([one for one in real if real_name(one) == name])
                   for name in dict.fromkeys(real_name(one) for one in real)}
+    by_view = {view: rows_of([one for one in held_out if view_kind(one) == view])
+               for view in sorted({view_kind(one) for one in held_out}, reverse=True)}
     best = winner(rows, by_product, candidates)
     bars = {name: bars_of(name, rows, by_product) for name in candidates}
     return {"rows": [asdict(row) for row in rows],
-            "views": {view: [asdict(row) for row in rows_of([one for one in held_out if one.view == view])]
-                      for view in dict.fromkeys(one.view for one in held_out)},
+            "views": {view: [asdict(row) for row in mine] for view, mine in by_view.items()},
             "real": {name: [asdict(row) for row in mine] for name, mine in by_product.items()},
             "bars": {name: [asdict(bar) for bar in mine] for name, mine in bars.items()}, "best": best,
             "passed": best is not None and all(bar.cleared for bar in bars[best]),
             "measured": [asdict(one) for one in (*held_out, *real)],
-            "markdown": _markdown(rows, by_product, best, bars)}
+            "markdown": _markdown(rows, by_view, by_product, best, bars)}
+
+
+def view_kind(one: Measured) -> str:
+    """``full`` or ``close``: of close0, close1, …"""
+    return one.view.rstrip("0123456789")
 
 
 def real_name(one: Measured) -> str:
@@ -127,11 +133,13 @@ def real_name(one: Measured) -> str:
     return one.product_name.rpartition("-")[0]
 
 
-def _markdown(rows: Sequence[Row], real: Mapping[str, Sequence[Row]], best: str | None,
-              bars: Mapping[str, Sequence[Bar]]) -> str:
+def _markdown(rows: Sequence[Row], views: Mapping[str, Sequence[Row]], real: Mapping[str, Sequence[Row]],
+              best: str | None, bars: Mapping[str, Sequence[Bar]]) -> str:
     parts = ["Held-out products of unseen families, mean (95 % interval over products):", table(rows)]
+    if len(views) > 1:
+        parts += ["The same by view, full or close:", plain_table("view", views)]
     if real:
-        parts += ["Real products whose maps were withheld, mean over their shots:", real_table(real)]
+        parts += ["Real products whose maps were withheld, mean over their shots:", plain_table("product", real)]
     parts.append(bars_table(best, bars[best]) if best is not None else "No learned row was measured.")
     return "\n\n".join(parts)
 
@@ -149,7 +157,7 @@ def stored(folder: Path, products: int | None) -> tuple[Iterable[Pair], int]:
     """The pairs of a folder, opened one by one, and how many there are."""
     from training.pairs import load
 
-    files = sorted(folder.glob("*.npz"))
+    files = sorted(file for file in folder.glob("*.npz") if "." not in file.stem)  # beside them lie training examples
     if products is not None:
         names = list(dict.fromkeys(_of_product(file) for file in files))
         # Families in turn, so that a part shows all of them.
