@@ -23,14 +23,15 @@ def cushion(rng: np.random.Generator) -> Product:
                 "back": finish(rng, "back", choice(rng, (kind, "canvas", "suede")), second),
                 "piping": finish(rng, "piping", choice(rng, ("canvas", "leather")), third)}
     if rng.random() < 0.6:
-        parts.append(Part("piping", "piping", tube([*_rim(width, height, power), 0.0, height / 2, 0.0], 0.005, 0.005, 2.0, 8, (0.0, 0.0, 1.0))))
+        rim = _rim(width, height, power) + np.array([0.0, height / 2, 0.0])
+        parts.append(Part("piping", "piping", tube(rim, 0.005, 0.005, 2.0, 8, (0.0, 0.0, 1.0))))
     prints, stitches = [], []
     if rng.random() < 0.4:
         size = width * rng.uniform(0.2, 0.45)
         prints.append(Print("front", 0, (0.5, 0.5), (size, size * rng.uniform(0.3, 0.7)), brand(rng), "logo"))
     if rng.random() < 0.6:
-        rim = _rim(width * 0.86, height * 0.86, power)[:, :2] * [1.0, -1.0]
-        stitches.append(Stitch("front", 0, rim, contrasting(rng, main), int(rng.integers(1, 3))))
+        line = _rim(width * 0.86, height * 0.86, power)[:, :2] * [1.0, -1.0]
+        stitches.append(Stitch("front", 0, line, contrasting(rng, main), int(rng.integers(1, 3))))
     return Product("furniture", tuple(parts), finishes, tuple(prints), tuple(stitches))
 
 

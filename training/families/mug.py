@@ -17,7 +17,7 @@ def mug(rng: np.random.Generator) -> Product:
     side = curve([(radius, height - wall / 2), (belly, height * 0.5), (foot, 0.0)], 30)
     outer = rounded([(radius - wall / 2, height), *side[1:-1], (foot, 0.0), (foot * 0.86, 0.0), (foot * 0.82, 0.002),
                      (0.0, 0.002)], [wall / 2, *[0.0001] * (len(side) - 3), 0.006, 0.002, 0.001], 4)
-    inside = [*side[::-1], -wall, 0.0]
+    inside = side[::-1] - np.array([wall, 0.0])
     inside = inside[inside[:, 1] > wall * 1.6]
     inner = rounded([(0.0, wall * 1.5), (inside[0, 0] * 0.96, wall * 1.5), *inside[1:-2], (radius - wall / 2, height)],
                     [0.010, *[0.0001] * (len(inside) - 3)], 5)
