@@ -267,7 +267,7 @@ def damaged(copy: Path, damage: str) -> Path:
 @pytest.mark.parametrize(("damage", "code"), [
     ("not a pipeline", "model_incompatible"), ("another family", "model_incompatible"),
     ("no autoencoder", "model_incompatible"), ("no weights", "weights_missing"), ("foreign code", "weights_unsafe"),
-    ("broken index", "model_incompatible"), ("truncated weights", "model_unreadable")])
+    ("broken index", "model_incompatible"), ("truncated weights", "weights_truncated")])
 def test_a_folder_that_will_not_do_is_a_typed_error(
         pipeline_folder: Path, tmp_path: Path, damage: str, code: str) -> None:
     settings = settings_for(damaged(Path(shutil.copytree(pipeline_folder, tmp_path / "model")), damage))

@@ -43,7 +43,7 @@ def test_a_file_holds_settings_and_variables_win_over_it(tmp_path: Path, name: s
     ({"PACKSHOT_REFINER_STRENGTH": "1.5"}, "strength"),
     ({"PACKSHOT_REFINER_STEPS": "2", "PACKSHOT_REFINER_STRENGTH": "0.3"}, "below one step"),
     ({"PACKSHOT_REFINER_CONTROLNETS": "depth=="}, None),
-    ({"PACKSHOT_REFINER_CONTROLNETS": "depth,normal,edges"}, "controlnets"),
+    ({"PACKSHOT_REFINER_CONTROLNETS": "depth,normal,edges,depth"}, "controlnets"),
     ({"PACKSHOT_REFINER_CONTROLNETS": "colour"}, "drive"),
     ({"PACKSHOT_REFINER_CONTROLNETS": "depth@much"}, "depth@much"),
     ({"PACKSHOT_REFINER": "absent/refiner.yaml"}, "refiner.yaml")])

@@ -13,47 +13,86 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.errors import RefineError
+from pipeline.refine import pins as pin_file
+from pipeline.refine.presets import Drive, preset_data
 
 VARIABLE = "PACKSHOT_REFINER"
 PREFIX = VARIABLE + "_"
 FILE_SUFFIXES = (".json", ".yaml", ".yml")
-Drive = Literal["depth", "normal", "edges"]
+PINS_VARIABLE = PREFIX + "PINS"
+PRODUCTION_VARIABLE = "PACKSHOT_PRODUCTION"
+_NO = ("", "0", "false", "no", "off")
 
 # depth · depth@0.8 · depth@0.8=folder-or-hub-id
 _CONTROLNET = re.compile(r"(?P<drive>[a-z]+)(@(?P<scale>[0-9.]+))?(=(?P<model>.+))?")
+
+
+OF_THE_MODEL = ("revision", "sha256", "licence", "commercial_use")
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ControlNetSettings(_Strict):
-    """One ControlNet and the pass that drives it."""
+class Weights(_Strict):
+    """A model, and what is known of it."""
+
+    model: str = ""                                          # folder, s3:// path or hub id; safetensors only
+    revision: str = ""                                       # hub commit or branch; pin a commit, a branch may move
+    sha256: str = ""                                         # of a folder, as `packshot explain` shows it; checked
+    licence: str = ""                                        # of the weights, in words; "" unknown
+    commercial_use: bool = True                              # whether that licence allows it
+
+
+class ControlNetSettings(Weights):
+    """One ControlNet and the pass that drives it. Without a model it is the one in the pipeline's folder."""
 
     drive: Drive = "depth"                                   # must be what the ControlNet was trained on
-    model: str = ""                                          # folder or hub id; "" = the one in the pipeline's folder
     scale: Annotated[float, Field(ge=0, le=2)] = 0.8         # 0 ignores the pass; above 1 looks etched
-    revision: str = ""                                       # hub commit or branch; a branch may move
+    start: Annotated[float, Field(ge=0, lt=1)] = 0.0         # share of the steps before it is heard
+    end: Annotated[float, Field(gt=0, le=1)] = 1.0           # and after which it is not; lines to the end look etched
+
+    @model_validator(mode="after")
+    def _is_heard(self) -> Self:
+        if self.start >= self.end:
+            raise ValueError(f"start {self.start:g} is not before end {self.end:g}")
+        return self
 
 
-class RefinerSettings(_Strict):
+class RefinerSettings(Weights):
     """Which refiner, and how it runs. Every field has a working default."""
 
     preset: str = "none"                                     # an entry of pipeline.refine.PRESETS
-    model: str = ""                                          # diffusers folder or hub id; safetensors only
-    controlnets: Annotated[tuple[ControlNetSettings, ...], Field(min_length=1, max_length=2)] = (ControlNetSettings(),)
-    revision: str = ""                                       # hub commit or branch; pin a commit, a branch may move
+    controlnets: Annotated[tuple[ControlNetSettings, ...], Field(min_length=1, max_length=3)] = (ControlNetSettings(),)
+    allow_noncommercial: bool = False                        # use weights whose licence forbids commercial use
+    production: bool = False                                 # refuse hub weights that are not pinned to a commit
     strength: Annotated[float, Field(gt=0, le=1)] = 0.4      # share of the noise schedule; above 0.6 redraws labels
     steps: Annotated[int, Field(ge=1, le=200)] = 30          # of the whole schedule; steps × strength are computed
+    per_pixel_strength: bool = True                          # False: one strength everywhere, labels included
+    product_strength: Annotated[float, Field(ge=0, le=1)] = 0.7  # share of ``strength`` inside the product
+    edge_strength: Annotated[float, Field(ge=0, le=1)] = 0.3  # and along its silhouette and its stitching
     guidance_scale: Annotated[float, Field(ge=0, le=30)] = 6.0  # ≤ 1 ignores the negative prompt and halves the work
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"  # auto: float16 on a GPU, else float32
-    offload: Literal["none", "model", "sequential"] = "none"  # GPU only; model: 8–12 GB cards, sequential: slow
+    offload: Literal["none", "auto", "model", "sequential"] = "none"  # auto: model on a GPU of less than 16 GB;
+    #                                                          sequential: slow, fits 4 GB
     device: str = "auto"                                     # auto: cuda where there is one, else cpu; or cuda:1
     threads: Annotated[int, Field(ge=0, le=256)] = 0         # CPU; 0: one per core. More than are free is far slower
     batch: Annotated[int, Field(ge=1, le=64)] = 1            # images per forward pass; part of the image's identity
     vae_tiling: bool = False                                 # decode in tiles: less memory, faint seams above 1024 px
     long_side: Annotated[int, Field(ge=64, le=4096)] = 768   # px worked at; larger passes are reduced, come back soft
     local_files_only: bool = False                           # never ask the hub; False may download gigabytes once
+
+    @model_validator(mode="before")
+    @classmethod
+    def _on_its_preset(cls, value: Any) -> Any:
+        """Values of presets.yaml where none is given. Another model has another revision and licence."""
+        data = preset_data(str(value.get("preset"))) if isinstance(value, dict) else None
+        if data is None:
+            return value
+        defaults = data.settings()
+        if value.get("model", defaults["model"]) != defaults["model"]:
+            defaults = {name: default for name, default in defaults.items() if name not in OF_THE_MODEL}
+        return {**defaults, **value}
 
     @model_validator(mode="after")
     def _takes_a_step(self) -> Self:
@@ -106,17 +145,54 @@ class RefinerSettings(_Strict):
             base = cls.from_file(chosen)
         elif chosen:
             preset, _, model = chosen.partition(":")
-            base = cls(preset=preset, model=model)
-        fields: dict[str, Any] = {}
-        for name, text in variables.items():
-            if not name.startswith(PREFIX):
-                continue
-            field = name.removeprefix(PREFIX).lower()
-            if field not in cls.model_fields:
-                raise RefineError("refiner_settings", f"{name} is not a setting.",
-                                  f"Known: {', '.join(PREFIX + known.upper() for known in cls.model_fields)}.")
-            fields[field] = _controlnets(name, text) if field == "controlnets" else text.strip()
-        return cls.parse({**base.model_dump(), **fields}, "environment") if fields else base
+            base = cls.parse({"preset": preset, **({"model": model} if model else {})}, VARIABLE)
+        fields = _fields(variables, tuple(cls.model_fields))
+        given = base.model_dump()
+        if fields.get("model", base.model) != base.model:
+            given = {name: value for name, value in given.items() if name not in OF_THE_MODEL}
+        fields = {"production": base.production or _is_production(variables), **fields}
+        settings = cls.parse({**given, **fields}, "environment")
+        return settings.pinned(pin_file.read(pin_file.location(variables))) if settings.model else settings
+
+    @property
+    def weights(self) -> tuple[Weights, ...]:
+        """The pipeline's, then every ControlNet's."""
+        return (self, *self.controlnets)
+
+    def pinned(self, pins: Mapping[str, pin_file.Pin]) -> Self:
+        """With the commits and hashes of a pins file, where these settings give none themselves."""
+        nets = tuple(net.model_copy(update=_pin(net, pins)) for net in self.controlnets)
+        return self.model_copy(update={**_pin(self, pins), "controlnets": nets})
+
+
+def _pin(of: Weights, pins: Mapping[str, pin_file.Pin]) -> dict[str, Any]:
+    pin = pins.get(of.model)
+    if pin is None:
+        return {}
+    return {"revision": of.revision or pin.revision, "sha256": of.sha256 or pin.sha256,
+            "licence": of.licence or pin.licence, "commercial_use": of.commercial_use and pin.commercial_use}
+
+
+def _is_production(variables: Mapping[str, str]) -> bool:
+    """A store on S3 is somebody's production; PACKSHOT_PRODUCTION says it or denies it."""
+    said = variables.get(PRODUCTION_VARIABLE)
+    if said is not None:
+        return said.strip().lower() not in _NO
+    return variables.get("PACKSHOT_STORE", "").startswith("s3://")
+
+
+def _fields(variables: Mapping[str, str], known: tuple[str, ...]) -> dict[str, Any]:
+    """Every PACKSHOT_REFINER_<FIELD>, as the field it sets."""
+    fields: dict[str, Any] = {}
+    for name, text in variables.items():
+        if not name.startswith(PREFIX) or name == PINS_VARIABLE:
+            continue
+        field = name.removeprefix(PREFIX).lower()
+        if field not in known:
+            raise RefineError("refiner_settings", f"{name} is not a setting.",
+                              f"Known: {', '.join(PREFIX + each.upper() for each in known)}, {PINS_VARIABLE}.")
+        fields[field] = _controlnets(name, text) if field == "controlnets" else text.strip()
+    return fields
 
 
 def _controlnets(variable: str, text: str) -> list[dict[str, str]]:
