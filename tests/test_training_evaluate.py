@@ -28,6 +28,7 @@ from training.judging import (
     pathtrace,
     raster,
     rows_of,
+    truth,
 )
 from training.pairs import Pair, save
 
@@ -53,17 +54,17 @@ def pair(seed: int = 1, family: str = "ball", view: str = "full") -> Pair:
 
 def good(one: Pair) -> Picture:
     """Grain of the right strength in other places, the right shadow."""
-    return grained(one.passes.product, one.seed + 1000, 0.15), one.truth_plate
+    return grained(one.passes.product, one.seed + 1000, 0.15), truth(one)[1]
 
 
 def perfect(one: Pair) -> Picture:
-    return one.truth_product, one.truth_plate
+    return truth(one)
 
 
 def haloed(one: Pair) -> Picture:
     """Perfect, but a bright seam runs along the silhouette."""
     edge = np.abs(one.passes.alpha - 0.5)[..., None] < 0.49
-    return np.where(edge, 0.5 + one.truth_product, one.truth_product).astype(np.float32), one.truth_plate
+    return np.where(edge, 0.5 + one.truth_product, one.truth_product).astype(np.float32), truth(one)[1]
 
 
 METHODS: Mapping[str, Method] = {RASTER: raster, PATHTRACE: pathtrace, "good": good, "perfect": perfect,

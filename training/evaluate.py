@@ -157,17 +157,21 @@ def stored(folder: Path, products: int | None) -> tuple[Iterable[Pair], int]:
     """The pairs of a folder, opened one by one, and how many there are."""
     from training.pairs import load
 
-    files = sorted(file for file in folder.glob("*.npz") if "." not in file.stem)  # beside them lie training examples
+    files = pair_files(folder)
     if products is not None:
-        names = list(dict.fromkeys(_of_product(file) for file in files))
         # Families in turn, so that a part shows all of them.
-        names.sort(key=lambda name: (name.rpartition("-")[2], name))
-        kept = set(names[:products])
-        files = [file for file in files if _of_product(file) in kept]
+        names = sorted({product_of(file) for file in files}, key=lambda name: (name.rpartition("-")[2], name))
+        files = [file for file in files if product_of(file) in names[:products]]
     return (load(file) for file in files), len(files)
 
 
-def _of_product(file: Path) -> str:
+def pair_files(folder: Path) -> list[Path]:
+    """A folder's pairs, sorted; what training keeps beside them has another dot in its name."""
+    return sorted(file for file in folder.glob("*.npz") if "." not in file.stem)
+
+
+def product_of(file: Path) -> str:
+    """family-seed, of family-seed-view.npz."""
     return file.stem.rpartition("-")[0]
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.colour import to_display
+from training.floor_light import completed_plate
 from training.metrics import psnr, texture_distance
 from training.pixel_sets import pixel_sets
 from training.resampling import Interval, difference_interval, mean_interval, ratio_interval
@@ -45,7 +46,16 @@ def pathtrace(pair: Pair) -> Picture | None:
     """The path tracer's picture of the stripped product, of what ingestion guesses its materials to be."""
     if pair.traced_product is None or pair.traced_plate is None:
         return None
-    return pair.traced_product, pair.traced_plate
+    passes = pair.passes
+    return pair.traced_product, completed_plate(pair.traced_plate, passes.plate, passes.alpha,
+                                                pair.traced_product[..., 3])
+
+
+def truth(pair: Pair) -> Picture:
+    """The path tracer's picture of the product as it is."""
+    passes = pair.passes
+    return pair.truth_product, completed_plate(pair.truth_plate, passes.plate, passes.alpha,
+                                               pair.truth_product[..., 3])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,7 @@ class Measured:
 def measure(pair: Pair, methods: Mapping[str, Method]) -> list[Measured]:
     """Every method on one view."""
     white = pair.passes.white_backdrop
-    truth = to_display(pair.truth_product, pair.truth_plate, white)
+    true = to_display(*truth(pair), white)
     sets = pixel_sets(pair.passes.alpha, pair.ring)
     found = []
     for name, method in methods.items():
@@ -70,9 +80,9 @@ def measure(pair: Pair, methods: Mapping[str, Method]) -> list[Measured]:
             continue
         shown = to_display(*picture, white)
         values: dict[Metric, float | None] = {
-            "product": psnr(shown, truth, sets.product), "ring": psnr(shown, truth, sets.ring),
-            "band": psnr(shown, truth, sets.band),
-            "texture": texture_distance(shown, truth, pair.passes.material_id, sets.inner)}
+            "product": psnr(shown, true, sets.product), "ring": psnr(shown, true, sets.ring),
+            "band": psnr(shown, true, sets.band),
+            "texture": texture_distance(shown, true, pair.passes.material_id, sets.inner)}
         found.append(Measured(f"{pair.family}-{pair.seed:06d}", pair.view, name,
                               {metric: math.nan if value is None else value for metric, value in values.items()}))
     return found
