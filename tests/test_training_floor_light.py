@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.floor_light import OFF, completed_plate
 
@@ -15,10 +16,10 @@ SHADOW = (0.6 + 0.01 * DOWN)[..., None]
 CLEAN = (PATTERN * SHADOW).astype(np.float32)
 
 
-def specked() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def specked() -> NDArray[np.float32]:
     edge = (ALPHA > 0.0) & (ALPHA < 1.0)
     noise = np.random.default_rng(1).uniform(-0.4, 0.6, CLEAN.shape)
-    return np.where(edge[..., None], CLEAN + noise, CLEAN).astype(np.float32)
+    return np.asarray(np.where(edge[..., None], CLEAN + noise, CLEAN), np.float32)
 
 
 def test_the_edge_continues_pattern_and_shadow_of_beside_it() -> None:
