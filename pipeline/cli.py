@@ -247,26 +247,40 @@ def refine(sku: SkuName, out: OutFolder,
            shot: Annotated[list[str] | None, typer.Option("--shot", help="May be repeated; default all.")] = None,
            preset: Annotated[str | None, typer.Option("--preset", help="none, or diffusers:FOLDER-OR-HUB-ID")] = None,
            attempt: Annotated[int, typer.Option("--attempt", help="Another attempt is another seed.")] = 0,
+           again: Annotated[Path | None, typer.Option("--again", help="Make exactly the image of this file or record "
+                                                                      "once more.")] = None,
            catalogue: CataloguePath = DEFAULT_CATALOGUE, store: StorePath = DEFAULT_STORE,
            as_json: Json = False) -> None:
-    """Refine a SKU's shots from its stored control passes, outside the pipeline: to try a preset."""
-    from pipeline.refine import RefinerSettings, make_refiner, save_png, seed_for
-    from pipeline.refine.types import RefineRequest
-    from pipeline.shots import prompt_for
+    """Refine a SKU's shots from its stored control passes, outside the pipeline: to try a preset.
 
+    Writes SHOT.png, SHOT.json with its record, and SHOT.unlocked.png where the identity lock changed the picture.
+    With --again every setting is the record's, other inputs are refused, and "identical" says whether pixels agree.
+    """
+    from pipeline.explain import read_record
+    from pipeline.refine import RefinerSettings, make_refiner
+    from pipeline.refining import again as make_again
+    from pipeline.refining import record_for, request_for, save_refined
+
+    if again is not None and (shot or attempt):
+        raise CatalogueError("usage", "--again takes shot and attempt from the record.", "Leave them out.")
+    settings = RefinerSettings.from_environment({**os.environ, **({"PACKSHOT_REFINER": preset} if preset else {})})
+    recorded = None if again is None else read_record(_existing(again))
     out.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, **({"PACKSHOT_REFINER": preset} if preset else {})}
-    refiner = make_refiner(RefinerSettings.from_environment(environment))
     piece = _workpiece(catalogue, store, sku)
-    written = []
-    for name in shot or [each.name for each in piece.shots]:
-        prompt = prompt_for(piece.product, piece.shot(name), piece.settings)
-        request = RefineRequest(piece.passes(name), prompt, seed_for(sku, name, attempt),
-                                piece.settings.negative_prompt)
-        [image] = refiner.refine([request])
-        save_png(image.pixels, out / f"{name}.png", image.provenance)
-        written.append(str(out / f"{name}.png"))
-    _answer({"images": written}, as_json, lambda: "\n".join(written))
+    if recorded is not None:
+        made = [make_again(piece, recorded, settings)]
+    else:
+        refiner = make_refiner(settings)
+        names = shot or [each.name for each in piece.shots]
+        images = [refiner.refine([request_for(piece, name, attempt)])[0] for name in names]
+        made = [(image, record_for(piece, name, image, settings, attempt=attempt))
+                for name, image in zip(names, images, strict=True)]
+    written = [str(save_refined(image, record, lambda name: out / name)[0]) for image, record in made]
+    result: dict[str, Any] = {"images": written}
+    if recorded is not None:
+        result["identical"] = made[0][1]["pixels_sha256"] == recorded["pixels_sha256"]
+    _answer(result, as_json, lambda: "\n".join(
+        [*written, *([f"identical to the record: {'yes' if result['identical'] else 'no'}"] if recorded else [])]))
 
 
 @app.command()
@@ -332,17 +346,15 @@ def report(catalogue: CataloguePath = DEFAULT_CATALOGUE, store: StorePath = DEFA
 
 
 @app.command()
-def explain(file: Annotated[Path | None, typer.Argument(help="An image made by Packshot.")] = None,
+def explain(file: Annotated[Path | None, typer.Argument(help="A PNG, JPEG or WebP made by Packshot, or "
+                                                                        "its .json.")] = None,
             as_json: Json = False) -> None:
-    """Without a file: every check and its limits. With an image: where it came from."""
+    """Without a file: every check and its limits. With an image or its .json: where it came from, to the last hash."""
     if file is not None:
-        from pipeline.refine import read_provenance
+        from pipeline.explain import read_record, told
 
-        provenance = read_provenance(_existing(file))
-        if not provenance:
-            raise CatalogueError("no_provenance", f"{file} carries no provenance of Packshot's.",
-                                 "It was made elsewhere, or a tool has stripped its metadata.")
-        _answer(provenance, as_json, lambda: "\n".join(f"{key}: {value}" for key, value in provenance.items()))
+        record = read_record(_existing(file))
+        _answer(record, as_json, lambda: told(record))
         return
     from pipeline.sentinel import ENGINEERING, all_checks
 

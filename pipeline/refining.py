@@ -58,6 +58,7 @@ def record_for(piece: Workpiece, shot: str, image: Refined, settings: RefinerSet
         "data_versions": {asset: artifact.data_version for asset, artifact in artifacts.items()},
         # A texture that lies inside the mesh file is named by its content alone, and comes with that file.
         "inputs": {f"{piece.name}/{name}": sha256 for name, sha256 in files.items() if name != sha256},
+        "pixels_sha256": array_sha256(image.pixels),
         "regions_sha256": _regions_sha256(piece.regions),
         "code": {"render": render.VERSION, "refine": refine.VERSION},
         "settings": _told(settings),
@@ -76,7 +77,8 @@ def save_refined(image: Refined, record: Mapping[str, Any], path: Callable[[str]
     save_png(image.pixels, pictures[0], record)
     if image.unlocked is not None:
         pictures.append(path(f"{shot}.{UNLOCKED}.png"))
-        save_png(image.unlocked, pictures[1], {**record, "stage": "before the lock"})
+        save_png(image.unlocked, pictures[1], {**record, "stage": "before the lock",
+                                                "pixels_sha256": array_sha256(image.unlocked)})
     path(f"{shot}.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
     return pictures
 
@@ -85,10 +87,10 @@ def again(piece: Workpiece, record: Mapping[str, Any], configured: RefinerSettin
     """Make the image of a record once more, and its record.
 
     The settings are the record's. ``configured`` only says where a local model lies, whose bytes must be those
-    recorded. Raises RefineError ``record_incomplete``, ``model_elsewhere`` or ``record_differs`` before any work
-    that could not give the same image.
+    recorded. Raises RefineError ``record_incomplete``, ``model_elsewhere`` or ``record_differs`` where the same image
+    cannot be had. Another machine or other libraries may round another way: compare ``pixels_sha256``.
     """
-    missing = {"sku", "shot", "attempt", "settings", "batch", "input_sha256"} - set(record)
+    missing = {"sku", "shot", "attempt", "settings", "batch", "input_sha256", "pixels_sha256"} - set(record)
     if missing:
         raise RefineError("record_incomplete", f"The record lacks {', '.join(sorted(missing))}.",
                           "Only images of a catalogue's SKUs, made by this version or a later one, can be made again.")

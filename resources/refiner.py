@@ -1,9 +1,11 @@
-"""The refiner preset: its weights are loaded when the first image needs them."""
+"""The refiner preset: its weights are loaded when the first image needs them, once per process."""
 
+import json
 import os
+from dataclasses import asdict
+from functools import lru_cache
 
 from dagster import ConfigurableResource
-from pydantic import PrivateAttr
 
 from pipeline.refine import RefinerSettings, identity_of, make_refiner
 from pipeline.refine.types import Refiner, RefinerIdentity
@@ -14,8 +16,6 @@ class RefinerResource(ConfigurableResource[Refiner]):
 
     preset: str = "none"
 
-    _refiner: Refiner | None = PrivateAttr(default=None)
-
     def settings(self) -> RefinerSettings:
         return RefinerSettings.from_environment({**os.environ, "PACKSHOT_REFINER": self.preset})
 
@@ -24,6 +24,12 @@ class RefinerResource(ConfigurableResource[Refiner]):
         return identity_of(self.settings())
 
     def get(self) -> Refiner:
-        if self._refiner is None:
-            self._refiner = make_refiner(self.settings())
-        return self._refiner
+        """The process's refiner: Dagster makes a resource anew for every run, gigabytes of weights are not."""
+        settings = self.settings()
+        return _refiner(settings, json.dumps(asdict(identity_of(settings)), sort_keys=True))
+
+
+@lru_cache(maxsize=1)
+def _refiner(settings: RefinerSettings, identity: str) -> Refiner:
+    """Another ``identity`` is another model behind the same settings, such as weights replaced on disk."""
+    return make_refiner(settings)
