@@ -22,3 +22,19 @@ def shared_folder() -> Path:
 @pytest.fixture(scope="session")
 def example_catalogue() -> Path:
     return ROOT / "examples" / "catalogue"
+
+
+@pytest.fixture(scope="session")
+def tiny_sd15(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Stable Diffusion 1.5 img2img pipeline of a few MB with two ControlNets of its own. Copy it to change it."""
+    from tests.tiny_pipelines import save_tiny_pipeline
+
+    return save_tiny_pipeline(tmp_path_factory.mktemp("models") / "sd15", controlnets=2)
+
+
+@pytest.fixture(scope="session")
+def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SDXL img2img pipeline of a few MB with a ControlNet Union of its own. Copy it to change it."""
+    from tests.tiny_pipelines import save_tiny_sdxl
+
+    return save_tiny_sdxl(tmp_path_factory.mktemp("models") / "sdxl")

@@ -31,9 +31,9 @@ TALL = sphere_passes((64, 88), white=False)
 
 
 @pytest.fixture(scope="session")
-def pipeline_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pipeline_folder(tiny_sd15: Path) -> Path:
     """A pipeline with two ControlNets of its own."""
-    return save_tiny_pipeline(tmp_path_factory.mktemp("models") / "sd15", controlnets=2)
+    return tiny_sd15
 
 
 @pytest.fixture(scope="session")

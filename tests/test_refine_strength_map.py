@@ -15,7 +15,6 @@ from pipeline.refine.diffusers_loading import load_pipeline
 from pipeline.refine.diffusers_run import Job, encoded, run
 from pipeline.refine.strength_map import Strengths, on_latents, strength_map, strengths_of
 from tests.passes_factory import sphere_passes
-from tests.tiny_pipelines import save_tiny_pipeline, save_tiny_sdxl
 
 F32 = NDArray[np.float32]
 STRENGTHS = Strengths(product=0.7, edge=0.3)
@@ -29,9 +28,8 @@ SEED = 3
 
 
 @pytest.fixture(scope="session")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("held")
-    return {"diffusers": save_tiny_pipeline(root / "sd15", controlnets=1), "sdxl-union": save_tiny_sdxl(root / "sdxl")}
+def folders(tiny_sd15: Path, tiny_sdxl: Path) -> dict[str, Path]:
+    return {"diffusers": tiny_sd15, "sdxl-union": tiny_sdxl}
 
 
 def settings_for(preset: str, folder: Path, **changes: Any) -> RefinerSettings:

@@ -21,7 +21,7 @@ TIMEOUT_S = 4.0                # of one request; name resolution has no timeout 
 PATIENCE_S = 6.0               # for name resolution, proxy and answer together
 REMEMBER_S = 60.0              # an unreachable hub is not asked again at every model
 COMMIT = re.compile(r"[0-9a-f]{40}")
-NONCOMMERCIAL = ("non-commercial", "noncommercial", "nc-", "-nc", "research")  # as licences of the hub spell it
+NONCOMMERCIAL = re.compile(r"non-?commercial|(^|-)nc(-|$)|research")  # as licences of the hub spell it
 
 _silent_until: dict[str, float] = {}
 log = logging.getLogger(__name__)
@@ -90,11 +90,10 @@ def resolve(model: str) -> Pin:
     except (HfHubHTTPError, HFValidationError) as error:
         raise RefineError("model_missing", f"The hub knows no model {model}, or does not show it to you.",
                           "Check the id; for a gated model accept its terms and run `hf auth login`.") from error
-    except OSError as error:
+    except (OSError, _client_error()) as error:
         raise RefineError("hub_unreachable", f"The hub broke off while asked for {model}.", "Try again.") from error
     licence = _licence(info)
-    return Pin(revision=info.sha or "", licence=licence, commercial_use=not any(
-        word in licence.lower() for word in NONCOMMERCIAL))
+    return Pin(revision=info.sha or "", licence=licence, commercial_use=not NONCOMMERCIAL.search(licence.lower()))
 
 
 _OFFLINE_HINT = ("Give a local folder or an s3:// path, or copy a cache made where there is a network and set "
@@ -137,11 +136,18 @@ def _downloaded(model: str, revision: str, files: Sequence[str], ignored: Sequen
     try:
         return Path(snapshot_download(model, revision=revision or None, allow_patterns=list(files),
                                       ignore_patterns=list(ignored)))
-    except (HfHubHTTPError, OSError) as error:
+    except (HfHubHTTPError, OSError, _client_error()) as error:
         raise RefineError(
             "weights_unavailable", f"The weights of {model} are not on this machine and could not be fetched.",
             "Check the id, its revision and your access to it (`hf auth login`), or download them once where there is "
             f"a network (`hf download {model}`), or give a local folder.") from error
+
+
+def _client_error() -> type[Exception]:
+    """What the hub's HTTP client raises where there is no answer; the client's name changes with versions."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return HfHubHTTPError.__bases__[0]
 
 
 def _licence(info: Any) -> str:

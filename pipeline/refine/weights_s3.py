@@ -26,7 +26,7 @@ class S3Folder:
     """The objects of a model, and one digest over what S3 says of them."""
 
     root: UPath
-    names: tuple[str, ...]
+    sizes: dict[str, int]                  # bytes, by name
     digest: str                            # 40 hex digits, like a commit
 
     @property
@@ -52,34 +52,39 @@ def listed(model: str, files: Sequence[str], ignored: Sequence[str]) -> S3Folder
                           "Check the bucket, your credentials, the region and AWS_ENDPOINT_URL.") from error
     base = root.path.rstrip("/") + "/"
     objects = {path.removeprefix(base): info for path, info in found.items()}
-    names = tuple(sorted(name for name in objects if any(fnmatch(name, pattern) for pattern in files)
-                         and not any(fnmatch(name, pattern) for pattern in ignored) and ".." not in name))
+    names = sorted(name for name in objects if any(fnmatch(name, pattern) for pattern in files)
+                         and not any(fnmatch(name, pattern) for pattern in ignored) and ".." not in name)
     if not names:
         raise RefineError("model_missing", f"There is no model under {model}.",
                           "Give the prefix that holds model_index.json, or a ControlNet's config.json.")
     said = "".join(f"{name}\0{objects[name].get('size')}\0{objects[name].get('ETag')}\0" for name in names)
-    return S3Folder(root, names, hashlib.sha256(said.encode()).hexdigest()[:40])
+    sizes = {name: int(objects[name].get("size") or 0) for name in names}
+    return S3Folder(root, sizes, hashlib.sha256(said.encode()).hexdigest()[:40])
 
 
 def fetched(folder: S3Folder) -> Path:
     """The local copy of a folder; bytes are read once per digest and machine."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
     target = folder.cache
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
     try:
-        for name in folder.names:
+        for name, size in folder.sizes.items():
             local = partial / name
             local.parent.mkdir(parents=True, exist_ok=True)
             folder.root.fs.get_file((folder.root / name).path, str(local))
+            if local.stat().st_size != size:
+                raise OSError(f"{name} came with {local.stat().st_size} of {size} bytes")
         os.chmod(partial, 0o755)
         try:
             os.rename(partial, target)
         except OSError:
             if not target.is_dir():  # else another process was faster, with the same bytes
                 raise
-    except OSError as error:
+    except (OSError, BotoCoreError, ClientError) as error:
         raise RefineError("weights_unavailable", f"{folder.root} could not be copied: {_first_line(error)}",
                           "Check your access and the free space under ~/.cache/packshot, and try again.") from error
     finally:
