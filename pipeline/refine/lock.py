@@ -26,7 +26,17 @@ from scipy import ndimage
 from pipeline.catalogue import Region
 from pipeline.colour import from_display, quantise, srgb_encode, view_transform
 from pipeline.refine.lock_fields import Segment, Window, luminance, ratio_field, segments_of, smooth
-from pipeline.refine.lock_light import Parts, agreement, fit_gloss, gloss_share, light_gain, unclipped
+from pipeline.refine.lock_light import (
+    Parts,
+    agreement,
+    fit_gloss,
+    gloss_share,
+    legitimate,
+    light_gain,
+    ramp,
+    structure,
+    unclipped,
+)
 from pipeline.refine.lock_plate import AGREES, SPREAD, grown, plate_behind, pure_white
 from pipeline.refine.lock_settings import LONG_SIDE, LockSettings
 from pipeline.refine.regions_in_picture import coverage_of
@@ -34,7 +44,7 @@ from pipeline.render.types import F32, ControlPasses
 
 VERSION = 1                    # bumped by hand when a locked picture changes
 FLAT = 0.05                    # of log albedo; detail above it makes fine shading suspect of being texture
-MOST_RELIEF = 0.7              # of log light; fine shading beyond it is no relief
+FAITHFUL = (0.80, 0.95)        # of SSIM's structure term: from where detail is believed, and from where wholly
 SOLID = 0.999                  # alpha from which a pixel is all product
 
 
@@ -116,10 +126,15 @@ def _locked(pixels: NDArray[np.uint8], cut: _Cut, protected: F32, settings: Lock
         near = light_gain(matt_seen, matt, calm, cut.segments, detail_sigma, slow)
         return _with_print(pixels, cut, _filled(slow, cut), _filled(near, cut), gloss, in_print * cut.alpha)
     fast = ratio_field(matt_seen, matt, calm * agreement(matt_seen, matt * slow), cut.segments, detail_sigma, slow)
-    relief = _relief(matt_seen, matt * fast, cut.albedo, trust, detail_sigma) * settings.relief
-    gain = fast * np.exp(relief)
-    gain = _filled(gain + (slow - gain) * in_print, cut)
-    return _composited(pixels, seen, cut.parts.matt * gain[..., None] + gloss, cut, edge, SPREAD * scale)
+    fast = _filled(fast, cut)
+    expected = cut.parts.matt * fast[..., None] + gloss
+    faithful = ramp(structure(luminance(seen), luminance(expected), cut.solid, 2.0 * detail_sigma), *FAITHFUL)
+    flat = _flatness(cut.albedo, detail_sigma) * np.minimum(4.0 * trust, 1.0)
+    kept = settings.relief * cut.solid * (1.0 - (1.0 - faithful) * (1.0 - flat))
+    outside = expected + kept[..., None] * legitimate(seen - expected, expected, cut.parts.matt, cut.parts.gloss)
+    inside = cut.parts.matt * (slow + (fast - slow) * faithful)[..., None] + gloss
+    colour = outside + (inside - outside) * in_print[..., None]
+    return _composited(pixels, seen, np.maximum(colour, 0.0), cut, edge, SPREAD * scale)
 
 
 def _trusted(cut: _Cut, edge: int) -> F32:
@@ -143,18 +158,15 @@ def _feathered(protected: F32, alpha: F32, reach: int) -> F32:
     return np.maximum(share, ndimage.uniform_filter(wide, 2 * reach + 1))
 
 
-def _relief(matt_seen: F32, expected: F32, albedo: F32, trust: F32, sigma: float) -> F32:
-    """(h, w) log of the fine shading that the refiner shows, where no texture is near that it could have got wrong."""
+def _flatness(albedo: F32, sigma: float) -> F32:
+    """(h, w) 1 where the albedo has no detail near that a refiner could have got wrong, 0 at print and edges."""
     reach = 2 * int(np.ceil(2.0 * sigma)) + 1
-    spread = np.zeros(matt_seen.shape, np.float32)
+    spread = np.zeros(albedo.shape[:2], np.float32)
     for channel in range(3):
         log = np.log(albedo[..., channel] + np.float32(0.02))
         span = ndimage.maximum_filter(log, size=reach) - ndimage.minimum_filter(log, size=reach)
         np.maximum(spread, span, out=spread)
-    flat = smooth(1.0 / (1.0 + (spread / np.float32(FLAT)) ** 2), sigma)
-    floor = np.float32(2e-3)
-    fine = np.clip(np.log((matt_seen + floor) / (expected + floor)), -MOST_RELIEF, MOST_RELIEF)
-    return np.asarray(fine * flat * np.minimum(4.0 * trust, 1.0), np.float32)
+    return smooth(np.asarray(1.0 / (1.0 + (spread / np.float32(FLAT)) ** 2), np.float32), sigma)
 
 
 def _filled(gain: F32, cut: _Cut) -> F32:

@@ -18,7 +18,12 @@ from pipeline.render.types import F32
 DISAGREES = 0.18               # of log light; a pixel this far off its surroundings counts a quarter
 HIGHEST_GAIN = 3.0             # of the raster's specular light; more is the refiner's own highlight
 CLIPPED = 250                  # code value from which a channel no longer tells how bright it was
-PRIOR = 0.02                   # of the mean light; specular detail fainter than this does not decide its gain
+PRIOR = 0.01                   # of a pixel's say; many pixels that show nothing still leave the gain at 1
+TINT = 0.05                    # of a pixel's light; a colour cast up to that is the refiner's, not specular light
+FAINT = 0.02**2                # variance of root luminance below which there is no detail
+DEEPEST = 0.6                  # of a pixel's light that fine shading may take away
+BRIGHTEST = 2.0                # or add, as highlights do
+FEWEST = 16                    # pixels; fewer say nothing
 K_RANGE = (0.1, 8.0)           # of the light's gain: a refiner that is further off has lost the scene
 
 
@@ -32,38 +37,59 @@ class Parts:
 
 
 def fit_gloss(observed: F32, parts: Parts, weight: F32, segments: Sequence[Segment], sigma: float) -> F32:
-    """(h, w) gain of the raster's specular light, one per segment, from what changes faster than ``sigma``.
+    """(h, w) gain of the raster's specular light, one per segment.
 
-    Least squares of the high-passed luminance on the high-passed matt and specular light, twice, the second
-    time without what did not fit; slow specular light is no different from diffuse and left to the prior 1.
+    Two things tell specular from diffuse light. Its shape: luminance that changes faster than ``sigma`` is fitted
+    by the fast part of both. Its colour: across the albedo's own colour a pixel holds specular light alone, much of
+    it on dark and saturated products. Where neither says anything the prior 1 stands; it then makes no difference.
     """
     light, matt, gloss = (luminance(field) for field in (observed, parts.matt, parts.gloss))
     gain = np.ones(light.shape, np.float32)
     for segment in segments:
         window = segment.window
         mask = np.where(segment.inside, weight[window], 0.0).astype(np.float32)
-        if float(mask.sum()) < 16.0:
+        if float(mask.sum()) < FEWEST:
             continue
         share = np.maximum(smooth(mask, sigma), 1e-4)
         fast = [np.asarray(field[window] - smooth(mask * field[window], sigma) / share)
                 for field in (light, matt, gloss)]
+        counts = mask > 0.0
         level = float((mask * light[window]).sum() / mask.sum())
-        gain[window][segment.inside] = _two_gains(*fast, mask, level)
+        gain[window][segment.inside] = _gain_of_gloss(
+            np.stack([field[counts] for field in fast]) / (DISAGREES * max(level, 1e-4)),
+            _across(observed[window][counts], parts.matt[window][counts], parts.gloss[window][counts]), mask[counts])
     return gain
 
 
-def _two_gains(light: F32, matt: F32, gloss: F32, mask: F32, level: float) -> float:
-    """The specular gain of light ≈ k · matt + g · gloss, with a prior of 1 that yields to visible detail."""
-    weight = mask.astype(np.float64)
-    prior = float(weight.sum()) * (PRIOR * level) ** 2
+def _across(observed: F32, matt: F32, gloss: F32) -> F32:
+    """(2, n) observed and specular light across the colour of the matt one, in units of a visible tint.
+
+    Both are projected on the direction in which the specular light leaves the matt colour.
+    """
+    own = matt / np.maximum(np.linalg.norm(matt, axis=-1, keepdims=True), 1e-6)
+    beside = gloss - (gloss * own).sum(axis=-1, keepdims=True) * own
+    length = np.linalg.norm(beside, axis=-1)
+    direction = beside / np.maximum(length, 1e-6)[:, None]
+    tint = TINT * np.linalg.norm(observed, axis=-1) + 1e-3
+    return np.stack([(observed * direction).sum(axis=-1), length]) / tint
+
+
+def _gain_of_gloss(fast: F32, across: F32, weight: F32) -> float:
+    """Least squares, twice, the second time without what did not fit; the priors of both gains are 1."""
+    light, matt, gloss = fast.astype(np.float64)
+    seen, beside = across.astype(np.float64)
+    prior = PRIOR * float(weight.sum())
+    shape = colour = weight.astype(np.float64)
     k = g = 1.0
     for _ in range(2):
-        normal = np.array([[(weight * matt * matt).sum() + prior, (weight * matt * gloss).sum()],
-                           [(weight * matt * gloss).sum(), (weight * gloss * gloss).sum() + prior]])
-        right = np.array([(weight * matt * light).sum() + prior, (weight * gloss * light).sum() + prior])
+        normal = np.array([[(shape * matt * matt).sum() + prior, (shape * matt * gloss).sum()],
+                           [(shape * matt * gloss).sum(),
+                            (shape * gloss * gloss).sum() + (colour * beside * beside).sum() + prior]])
+        right = np.array([(shape * matt * light).sum() + prior,
+                          (shape * gloss * light).sum() + (colour * beside * seen).sum() + prior])
         k, g = np.linalg.solve(normal, right)
-        misfit = (light - k * matt - g * gloss) / max(DISAGREES * level, 1e-6)
-        weight = mask / (1.0 + misfit * misfit) ** 2
+        shape = weight / (1.0 + (light - k * matt - g * gloss) ** 2) ** 2
+        colour = weight / (1.0 + (seen - g * beside) ** 2) ** 2
     return float(np.clip(g, 0.0, HIGHEST_GAIN))
 
 
@@ -98,3 +124,40 @@ def agreement(seen: F32, expected: F32) -> F32:
 def unclipped(pixels: NDArray[np.uint8]) -> F32:
     """(h, w) 1 where no channel is blown out."""
     return np.asarray(pixels.max(axis=-1) < CLIPPED, np.float32)
+
+
+def structure(seen: F32, expected: F32, weight: F32, sigma: float) -> F32:
+    """(h, w) 0..1: how well the refined picture repeats, around each pixel, the detail it should show.
+
+    The contrast-and-structure term of SSIM (Z. Wang et al. 2004), 2·cov / (var + var), of the square roots of two
+    luminances: 1 for the same detail in the same place, less for a blurred, moved or redrawn one. Windows
+    count ``weight`` only. What no detail is, is repeated well.
+    """
+    x, y = np.sqrt(np.maximum(seen, 0.0)), np.sqrt(np.maximum(expected, 0.0))
+    share = smooth(weight, sigma) + np.float32(1e-4)
+    mean_x, mean_y = smooth(weight * x, sigma) / share, smooth(weight * y, sigma) / share
+    power = smooth(weight * (x * x + y * y), sigma) / share - mean_x * mean_x - mean_y * mean_y
+    shared = smooth(weight * x * y, sigma) / share - mean_x * mean_y
+    return np.asarray((2.0 * shared + FAINT) / (np.maximum(power, 0.0) + FAINT), np.float32)
+
+
+def ramp(values: F32, low: float, high: float) -> F32:
+    """0 below ``low``, 1 above ``high``, smooth between."""
+    share = np.clip((values - np.float32(low)) / np.float32(high - low), 0.0, 1.0)
+    return np.asarray(share * share * (3.0 - 2.0 * share), np.float32)
+
+
+def legitimate(change: F32, expected: F32, matt: F32, gloss: F32) -> F32:
+    """(h, w, 3) the part of a change that light can make: more or less of the matt colour, more or less gloss.
+
+    Gloss across the matt colour counts beyond a tint only, for a cast looks the same.
+    """
+    own = matt / np.maximum(np.linalg.norm(matt, axis=-1, keepdims=True), np.float32(1e-5))
+    along = (change * own).sum(axis=-1, keepdims=True)
+    size = np.linalg.norm(expected, axis=-1, keepdims=True)
+    along = np.clip(along, -DEEPEST * size, BRIGHTEST * (size + np.float32(0.2)))
+    beside = gloss - (gloss * own).sum(axis=-1, keepdims=True) * own
+    beside = beside / np.maximum(np.linalg.norm(beside, axis=-1, keepdims=True), np.float32(1e-5))
+    across = (change * beside).sum(axis=-1, keepdims=True)
+    across = np.sign(across) * np.maximum(np.abs(across) - np.float32(TINT) * size, 0.0)
+    return np.asarray(along * own + across * beside, np.float32)
