@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from benchmarks.proof_pathtrace import bare_plate, distance_to_floor, ring_of, traced_ratio
@@ -35,7 +36,7 @@ from training.types import Sample
 
 F32 = NDArray[np.float32]
 SIDE = 256                             # pixels of the long side
-SAMPLES, HELD_OUT_SAMPLES = 25, 64     # paths per pixel, then denoised
+SAMPLES, HELD_OUT_SAMPLES = 16, 64     # paths per pixel, then denoised
 DEPTH = 6                              # bounces
 CLOSE_MM = (0.12, 0.9)                 # millimetres per pixel in a close view, log-uniform
 OWN_LIGHT = 0.3                        # share of products under a panorama of their own
@@ -74,7 +75,7 @@ def pairs_of(sample: Sample, renderer: Renderer, bare: Renderer, tracer: Tracer,
 
     ``bare`` draws the empty stage, so that ``renderer`` keeps the product's shadow maps. Raises PackshotError.
     """
-    rng = np.random.default_rng((sample.seed, 77))
+    rng = np.random.default_rng((sample.seed, *sample.family.encode()))
     stage = _stage(rng)
     shot = _shot(rng, stage)
     known = compose(sample.known, shot, sample.known_textures, stage=stage)
@@ -90,7 +91,8 @@ def pairs_of(sample: Sample, renderer: Renderer, bare: Renderer, tracer: Tracer,
 
     mm = _mm_per_px(passes)
     traced = tracer.trace(truth, samples=samples, depth=DEPTH, denoise=True)
-    default = (tracer.trace(known, samples=samples, depth=DEPTH, denoise=True) if default_too else None)
+    # Noise of its own: with the truth's seed the two would share it, and look closer than they are.
+    default = (tracer.trace(known, samples=samples, depth=DEPTH, denoise=True, seed=1) if default_too else None)
     yield Pair(sample.family, sample.seed, "full", passes, traced.product, plate_of(truth, passes, traced), ring,
                sample.regions, None if default is None else default.product,
                None if default is None else plate_of(known, passes, default), mm)
@@ -98,7 +100,7 @@ def pairs_of(sample: Sample, renderer: Renderer, bare: Renderer, tracer: Tracer,
         lens = _lens(rng, passes, mm)
         near = renderer.draw(_through(known, lens, SIDE))
         picture = tracer.trace(_through(truth, lens, SIDE), samples=samples, depth=DEPTH, denoise=True)
-        plain_truth = (tracer.trace(_through(known, lens, SIDE), samples=samples, depth=DEPTH, denoise=True)
+        plain_truth = (tracer.trace(_through(known, lens, SIDE), samples=samples, depth=DEPTH, denoise=True, seed=1)
                        if default_too else None)
         yield Pair(sample.family, sample.seed, f"close{number}", near, picture.product, near.plate,
                    np.zeros_like(near.mask), sample.regions, None if plain_truth is None else plain_truth.product,
@@ -166,7 +168,7 @@ def save(pair: Pair, folder: Path) -> Path:
              "stage": shot.stage, "width": shot.width, "height": shot.height, "camera": asdict(shot.camera),  # type: ignore[call-overload]
              "stage_hash": passes.stage_hash, "white": passes.white_backdrop, "key": passes.key_chromaticity,
              "toe": passes.toe_direction, "names": passes.material_names, "kinds": passes.material_kinds,
-             "regions": [region.model_dump() for region in pair.regions]}
+             "regions": [asdict(region) for region in pair.regions]}
     path = folder / f"{pair.name}.npz"
     part = path.with_suffix(f".{os.getpid()}.part")
     with part.open("wb") as file:
@@ -192,7 +194,13 @@ def load(path: Path) -> Pair:
                            toe_direction=None if about["toe"] is None else tuple(about["toe"]),
                            material_names=tuple(about["names"]), material_kinds=tuple(about["kinds"]), **planes)
     return Pair(about["family"], about["seed"], about["view"], passes, *truth, ring,
-                tuple(Region.model_validate(region) for region in about["regions"]), *traced, about["mm_per_px"])
+                tuple(_region(region) for region in about["regions"]), *traced, about["mm_per_px"])
+
+
+def _region(given: dict[str, Any]) -> Region:
+    """From JSON, which has lists where a Region has tuples."""
+    return Region(**{name: tuple(tuple(point) for point in value) if isinstance(value, list) else value
+                     for name, value in given.items()})
 
 
 # The whole set
@@ -200,16 +208,20 @@ def load(path: Path) -> Pair:
 
 def _work(job: tuple[str, int, str, bool]) -> tuple[str, str]:
     """One product in a process of its own pool; the answer is its name and what went wrong, if anything did."""
+    from training import examples
     from training.families import make_sample
 
     family, seed, folder, held_out = job
+    torch.set_num_threads(1)
     try:
         sample = make_sample(family, seed)
         made = pairs_of(sample, _here("renderer", Renderer), _here("bare", Renderer),
                         _here("tracer", lambda: Tracer(threads=1)), samples=HELD_OUT_SAMPLES if held_out else SAMPLES,
                         close=1 if held_out else 2, default_too=held_out)
         for pair in made:
-            save(pair, Path(folder))
+            path = save(pair, Path(folder))
+            if not held_out:
+                examples.save(examples.prepare(pair), path)
         (Path(folder) / f"{family}-{seed:06d}.done").touch()
     except PackshotError as error:
         return f"{family}-{seed:06d}", str(error)
@@ -217,6 +229,17 @@ def _work(job: tuple[str, int, str, bool]) -> tuple[str, str]:
 
 
 _STAYS: dict[str, Any] = {}
+
+
+def prepare_again(folder: Path) -> None:
+    """Examples of pairs that are there, after what the networks see was changed."""
+    from training import examples
+
+    paths = sorted(path for path in folder.glob("*.npz") if not path.name.endswith(examples.SUFFIX))
+    for number, path in enumerate(paths, 1):
+        examples.save(examples.prepare(load(path)), path)
+        if number % 200 == 0:
+            print(f"{number}/{len(paths)} prepared again", flush=True)
 
 
 def _here(name: str, make: Any) -> Any:
@@ -254,9 +277,13 @@ def main() -> None:
     parser.add_argument("--products", type=int, default=None, help="1,200, or 120 held out")
     parser.add_argument("--held-out", action="store_true")
     parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--prepare", action="store_true", help="only prepare the examples of existing pairs again")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     given = parser.parse_args()
     products = given.products or (120 if given.held_out else 1200)
+    if given.prepare:
+        prepare_again(given.out / "train")
+        return
     make_all(given.out / ("held-out" if given.held_out else "train"), products, given.held_out, given.first_seed,
              given.workers)
 

@@ -1,0 +1,62 @@
+"""What the networks train on: a pair's inputs and targets as small arrays, one file beside each pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.refine.nets import relief
+from pipeline.refine.nets.inputs import Planes, luminance, planes_of
+from pipeline.refine.nets.light import Working, working
+from training.pairs import Pair
+
+SUFFIX = ".example.npz"
+SOLID = 0.98                           # coverage from which a pixel's relief counts
+
+
+def prepare(pair: Pair) -> dict[str, NDArray[Any]]:
+    """Arrays without their batch axis, half floats: ``light.*`` of full views, ``relief.*`` of all."""
+    planes = planes_of(pair.passes)
+    found = {f"relief.{name}": tensor for name, tensor in relief_example(planes, pair.truth_product).items()}
+    if pair.view == "full":
+        shot = working(planes)
+        found |= {f"light.{name}": getattr(shot, name) for name in Working.__dataclass_fields__}
+        found |= {f"light.{name}": tensor for name, tensor in light_targets(shot, pair).items()}
+    return {name: tensor[0].clamp(-6e4, 6e4).half().numpy() for name, tensor in found.items()}
+
+
+def light_targets(shot: Working, pair: Pair) -> dict[str, Tensor]:
+    """The truth's two layers, linear, padded as the working planes are."""
+    size = shot.alpha.shape[-1]
+    premultiplied = torch.from_numpy(pair.truth_product).permute(2, 0, 1)[None]
+    alpha = premultiplied[:, 3:]
+    product = premultiplied[:, :3] / alpha.clamp_min(0.05) * (alpha > 0.05)
+    plate = torch.from_numpy(pair.truth_plate).permute(2, 0, 1)[None]
+    pad = (0, size - alpha.shape[-1], 0, size - alpha.shape[-2])
+    return {"truth_product": torch.nn.functional.pad(product, pad), "truth_plate": torch.nn.functional.pad(plate, pad),
+            "truth_alpha": torch.nn.functional.pad(alpha, pad)}
+
+
+def relief_example(planes: Planes, truth_product: NDArray[np.float32]) -> dict[str, Tensor]:
+    """Padded to whole folds: ``fine`` 2, ``coarse``, ``target`` and ``weight`` 1."""
+    premultiplied = torch.from_numpy(truth_product).permute(2, 0, 1)[None]
+    product = premultiplied[:, :3] / premultiplied[:, 3:].clamp_min(0.05)
+    weight = ((planes.alpha > SOLID) & (premultiplied[:, 3:] > SOLID)).float()
+    found, drawn = (torch.log(luminance(colours) + relief.FLOOR) for colours in (product, planes.product))
+    ratio = (found - drawn) * weight
+    target = relief.without_mean(ratio, weight) / relief.UNIT
+    height, width = (side // relief.FOLD * relief.FOLD for side in weight.shape[-2:])
+    cut = {"fine": relief.fine_planes(planes), "target": target.clamp(-relief.MOST, relief.MOST), "weight": weight}
+    return {name: tensor[..., :height, :width] for name, tensor in cut.items()} | {
+        "coarse": relief.coarse_planes(planes)}
+
+
+def save(arrays: Mapping[str, NDArray[Any]], pair_path: Path) -> None:
+    with pair_path.with_name(pair_path.name.removesuffix(".npz") + SUFFIX).open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]

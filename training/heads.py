@@ -1,0 +1,227 @@
+"""The two networks as things to be trained: their batches, losses and figures.
+
+A quarter of every batch is asked for the mean (no noise, time 1, squared error): those are the regression row of the
+evaluation, by the same weights. The rest is asked for samples, scored by the energy score.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pipeline.refine.nets import light, relief
+from pipeline.refine.nets.inputs import encode
+from pipeline.refine.nets.sampling import TIMES, noised
+from training.losses import energy_score, squared_error
+
+Arrays = dict[str, NDArray[np.float16]]
+Batch = dict[str, Tensor]
+LIGHT_NOISE = 0.15                     # of the coded state, at time 1
+RELIEF_NOISE = 1.0                     # units
+CROP = 128                             # px of a relief example
+PLATE_SHARE = 0.5                      # of the light loss
+# Planes whose sign turns when the picture is mirrored left to right, and upside down.
+LIGHT_MIRRORED = (13, 33)
+RELIEF_MIRRORED, RELIEF_TURNED = (3, 6, 11), (4, 7, 11)
+
+
+class Head(Protocol):
+    name: str
+    rate: float
+    batch: int
+
+    def make(self) -> nn.Module: ...
+    def load(self, folder: Path) -> nn.Module: ...
+    def save(self, network: nn.Module, folder: Path) -> None: ...
+    def augmented(self, examples: list[Arrays], rng: np.random.Generator | None) -> Batch: ...
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor: ...
+    def figures(self, network: nn.Module, batch: Batch) -> dict[str, float]: ...
+
+
+def stacked(examples: list[Arrays]) -> Batch:
+    return {name: torch.from_numpy(np.stack([example[name] for example in examples]).astype(np.float32))
+            for name in examples[0]}
+
+
+def _times(count: int, regressions: int) -> Tensor:
+    """Time 1 for those asked for the mean, then half of the others, the rest spread over the later times."""
+    times = torch.ones(count)
+    later = torch.rand(count) < 0.6
+    later[:regressions] = False
+    return torch.where(later, torch.tensor(TIMES[1:])[torch.randint(len(TIMES) - 1, (count,))], times)
+
+
+@dataclass(frozen=True, slots=True)
+class LightHead:
+    name: str = "light"
+    rate: float = 4e-4
+    batch: int = 8
+
+    def make(self) -> nn.Module:
+        return light.make_network()
+
+    def load(self, folder: Path) -> nn.Module:
+        return light.UNet2DModel.from_pretrained(folder, local_files_only=True).float().train()  # type: ignore[no-any-return]
+
+    def save(self, network: nn.Module, folder: Path) -> None:
+        save_half(network, folder)
+
+    def augmented(self, examples: list[Arrays], rng: np.random.Generator | None) -> Batch:
+        batch = stacked(examples)
+        if rng is None:
+            return batch
+        turned = torch.from_numpy(rng.random(len(examples)) < 0.5)
+        for name, planes in batch.items():
+            if name == "shares":           # cells, their 3 × 3 neighbours and their pixels, each rows by columns
+                side, fold = light.GRID, light.CELL
+                apart = planes[turned].reshape(-1, side, side, 3, 3, fold, fold)
+                planes[turned] = apart.flip(2, 4, 6).reshape(-1, *planes.shape[1:])
+            else:
+                planes[turned] = planes[turned].flip(-1)
+        for plane in LIGHT_MIRRORED:
+            batch["inputs"][turned, plane] *= -1.0
+        return batch
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        shots = _working(batch)
+        count = len(shots.alpha)
+        regressions = count // 4
+        times = _times(count, regressions)
+        truth = light.state_of(shots, batch["truth_product"], batch["truth_plate"])
+        wide = times[:, None, None, None]
+        noise = torch.randn_like(truth)
+        noise[:regressions] = 0.0
+        state = noised(truth, shots.raster, LIGHT_NOISE, noise, wide)
+        answers = []
+        for _ in range(2):
+            own = torch.randn(count, light.NOISE, light.GRID, light.GRID)
+            own[:regressions] = 0.0
+            fields = light.fields_of(network, shots, state, own, times)
+            answers.append([encode(layer) for layer in light.relit(shots, fields)])
+        loss = torch.zeros(())
+        weights = (shots.alpha * (batch["truth_alpha"] > 0.5), (shots.valid - shots.alpha).clamp_min(0.0))
+        for layer, (share, weight, name) in enumerate(((1.0, weights[0], "truth_product"),
+                                                       (PLATE_SHARE, weights[1], "truth_plate"))):
+            aim = encode(batch[name])
+            sampled = energy_score(*(answer[layer][regressions:] for answer in answers), aim[regressions:],  # type: ignore[misc]
+                                   weight[regressions:])
+            means = squared_error(answers[0][layer][:regressions], aim[:regressions], weight[:regressions])
+            loss = loss + share * (sampled.sum() + 10.0 * means.sum()) / count
+        return loss
+
+    def figures(self, network: nn.Module, batch: Batch) -> dict[str, float]:
+        """PSNR of coded values over the product: raster, mean, one sample."""
+        shots = _working(batch)
+        aim, weight = encode(batch["truth_product"]), shots.alpha * (batch["truth_alpha"] > 0.5)
+        plain = torch.zeros(len(aim), light.NOISE, light.GRID, light.GRID)
+        mean = light.relit(shots, light.fields_of(network, shots, shots.raster, plain, 1.0))
+        start = shots.raster + LIGHT_NOISE * torch.randn_like(shots.raster)
+        one = light.relit(shots, light.fields_of(network, shots, start, torch.randn_like(plain), 1.0))
+        plate, whole = encode(batch["truth_plate"]), shots.valid - shots.alpha
+        return {"raster": _psnr(encode(shots.product), aim, weight), "mean": _psnr(encode(mean[0]), aim, weight),
+                "one": _psnr(encode(one[0]), aim, weight), "raster plate": _psnr(encode(shots.plate), plate, whole),
+                "mean plate": _psnr(encode(mean[1]), plate, whole)}
+
+
+@dataclass(frozen=True, slots=True)
+class ReliefHead:
+    name: str = "relief"
+    rate: float = 1e-3
+    batch: int = 12
+
+    def make(self) -> nn.Module:
+        network: nn.Module = relief.ReliefNetwork()
+        return network
+
+    def load(self, folder: Path) -> nn.Module:
+        return relief.ReliefNetwork.from_pretrained(folder, local_files_only=True).float().train()  # type: ignore[no-any-return]
+
+    def save(self, network: nn.Module, folder: Path) -> None:
+        save_half(network, folder)
+
+    def augmented(self, examples: list[Arrays], rng: np.random.Generator | None) -> Batch:
+        """Crops on the product; mirrored and turned at random. Without ``rng`` always the same ones."""
+        crops = [_cropped(example, np.random.default_rng(number) if rng is None else rng)
+                 for number, example in enumerate(examples)]
+        batch = stacked(crops)
+        if rng is None:
+            return batch
+        for axis, signs in ((-1, RELIEF_MIRRORED), (-2, RELIEF_TURNED)):
+            turned = torch.from_numpy(rng.random(len(examples)) < 0.5)
+            for planes in batch.values():
+                planes[turned] = planes[turned].flip(axis)
+            for plane in signs:
+                batch["coarse"][turned, plane] *= -1.0
+        return batch
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        truth, weight = batch["target"], batch["weight"]
+        count = len(truth)
+        regressions = count // 4
+        times = _times(count, regressions)
+        noise = torch.randn_like(truth)
+        noise[:regressions] = 0.0
+        state = noised(truth, torch.zeros_like(truth), RELIEF_NOISE, noise, times[:, None, None, None])
+        answers = []
+        for _ in range(2):
+            own = torch.randn_like(truth)
+            own[:regressions] = 0.0
+            answers.append(network(state, own, batch["fine"], batch["coarse"], times).float())
+        found = torch.zeros(())
+        for patch in (4, 8, 16):
+            found = found + energy_score(*(answer[regressions:] for answer in answers), truth[regressions:],  # type: ignore[misc]
+                                         weight[regressions:], patch).sum() / 3.0
+        means = squared_error(answers[0][:regressions], truth[:regressions], weight[:regressions])
+        return (found + means.sum()) / count
+
+    def figures(self, network: nn.Module, batch: Batch) -> dict[str, float]:
+        """In units: the truth's size, what the mean leaves of it, and the size of a sample."""
+        truth, weight = batch["target"], batch["weight"]
+        time, zero = torch.ones(len(truth)), torch.zeros_like(truth)
+        mean = network(zero, zero, batch["fine"], batch["coarse"], time).float()
+        one = network(torch.randn_like(truth), torch.randn_like(truth), batch["fine"], batch["coarse"], time).float()
+
+        def size(values: Tensor) -> float:
+            return float(((values ** 2 * weight).sum() / weight.sum().clamp_min(1.0)).sqrt())
+
+        return {"truth": size(truth), "left by the mean": size(truth - mean), "mean": size(mean), "sample": size(one)}
+
+
+HEADS: dict[str, Head] = {"light": LightHead(), "relief": ReliefHead()}
+
+
+def save_half(network: Any, folder: Path) -> None:
+    """As diffusers writes a model, in half precision; ``network`` itself stays as it is."""
+    from copy import deepcopy
+    deepcopy(network).half().save_pretrained(folder)
+
+
+def _working(batch: Batch) -> light.Working:
+    return light.Working(*(batch[name] for name in light.Working.__dataclass_fields__))
+
+
+def _cropped(example: Arrays, rng: np.random.Generator) -> Arrays:
+    """CROP × CROP pixels around one that counts, on whole folds; smaller pictures are padded with nothing."""
+    height, width = example["weight"].shape[-2:]
+    solid = np.argwhere(example["weight"][0, ::8, ::8] > 0)
+    row, column = solid[int(rng.integers(len(solid)))] * 8 if len(solid) else (height // 2, width // 2)
+    found = {}
+    for name, planes in example.items():
+        fold = relief.FOLD if name == "coarse" else 1
+        side = CROP // fold
+        top, left = (int(np.clip(at - CROP // 2, 0, max(0, extent - CROP))) // relief.FOLD * relief.FOLD // fold
+                     for at, extent in ((row, height), (column, width)))
+        cut = planes[:, top:top + side, left:left + side]
+        found[name] = np.pad(cut, ((0, 0), (0, side - cut.shape[1]), (0, side - cut.shape[2])))
+    return found
+
+
+def _psnr(values: Tensor, truth: Tensor, weight: Tensor) -> float:
+    square = ((values.clamp(0.0, 1.0) - truth.clamp(0.0, 1.0)) ** 2).mean(1, keepdim=True)
+    return float(-10.0 * torch.log10(((square * weight).sum() / weight.sum()).clamp_min(1e-9)))
