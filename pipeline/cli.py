@@ -243,15 +243,19 @@ def regions(sku: SkuName, catalogue: CataloguePath = DEFAULT_CATALOGUE, as_json:
 
 
 @app.command()
-def refine(sku: SkuName, out: OutFolder,
+def refine(sku: Annotated[str | None, typer.Option("--sku", help="Name of the SKU.")] = None,
+           out: Annotated[Path | None, typer.Option("--out", help="Folder for the results.")] = None,
            shot: Annotated[list[str] | None, typer.Option("--shot", help="May be repeated; default all.")] = None,
-           preset: Annotated[str | None, typer.Option("--preset", help="none, or diffusers:FOLDER-OR-HUB-ID")] = None,
+           preset: Annotated[str | None, typer.Option("--preset", help="A preset, as sdxl-union, or one with a model, "
+                                                      "as diffusers:FOLDER-OR-HUB-ID.")] = None,
+           pin: Annotated[bool, typer.Option("--pin", help="Ask the hub which commit every preset's models are at, and "
+                                             "write it to refiner-pins.yaml beside the catalogue.")] = False,
            attempt: Annotated[int, typer.Option("--attempt", help="Another attempt is another seed.")] = 0,
            again: Annotated[Path | None, typer.Option("--again", help="Make exactly the image of this file or record "
                                                                       "once more.")] = None,
            catalogue: CataloguePath = DEFAULT_CATALOGUE, store: StorePath = DEFAULT_STORE,
            as_json: Json = False) -> None:
-    """Refine a SKU's shots from its stored control passes, outside the pipeline: to try a preset.
+    """Refine a SKU's shots from its stored control passes, outside the pipeline: to try a preset. Or pin models.
 
     Writes SHOT.png, SHOT.json with its record, and SHOT.unlocked.png where the identity lock changed the picture.
     With --again every setting is the record's, other inputs are refused, and "identical" says whether pixels agree.
@@ -261,9 +265,16 @@ def refine(sku: SkuName, out: OutFolder,
     from pipeline.refining import again as make_again
     from pipeline.refining import record_for, request_for, save_refined
 
+    environment = {**os.environ, "PACKSHOT_CATALOGUE": catalogue, "PACKSHOT_STORE": store,
+                   **({"PACKSHOT_REFINER": preset} if preset else {})}
+    if pin:
+        _pin(environment, as_json)
+        return
+    if sku is None or out is None:
+        raise CatalogueError("usage", "refine needs --sku and --out, or --pin alone.", "packshot refine --help")
     if again is not None and (shot or attempt):
         raise CatalogueError("usage", "--again takes shot and attempt from the record.", "Leave them out.")
-    settings = RefinerSettings.from_environment({**os.environ, **({"PACKSHOT_REFINER": preset} if preset else {})})
+    settings = RefinerSettings.from_environment(environment)
     recorded = None if again is None else read_record(_existing(again))
     out.mkdir(parents=True, exist_ok=True)
     piece = _workpiece(catalogue, store, sku)
@@ -281,6 +292,19 @@ def refine(sku: SkuName, out: OutFolder,
         result["identical"] = made[0][1]["pixels_sha256"] == recorded["pixels_sha256"]
     _answer(result, as_json, lambda: "\n".join(
         [*written, *([f"identical to the record: {'yes' if result['identical'] else 'no'}"] if recorded else [])]))
+
+
+def _pin(environment: dict[str, str], as_json: bool) -> None:
+    from pipeline.refine import RefinerSettings
+    from pipeline.refine.pinning import models_to_pin, pin_models
+    from pipeline.refine.pins import location
+
+    file = location(environment)
+    pinned = pin_models(models_to_pin(RefinerSettings.from_environment(environment)), file)
+    _answer({"file": str(file), "pins": [asdict(each) for each in pinned]}, as_json, lambda: "\n".join(
+        [*(f"{each.model}: {each.now}, {each.licence or 'licence not stated'}"
+           f"{'' if each.commercial_use else ', not for commercial use'}"
+           f"{'' if each.before in ('', each.now) else f', was {each.before}'}" for each in pinned), str(file)]))
 
 
 @app.command()

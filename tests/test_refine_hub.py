@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import time
@@ -13,6 +14,7 @@ import boto3
 import pytest
 from upath import UPath
 
+from pipeline import cli
 from pipeline.errors import RefineError
 from pipeline.refine import RefineRequest, RefinerSettings, hub, identity_of, make_refiner, weights, weights_s3
 from pipeline.refine.pinning import models_to_pin, pin_models
@@ -212,3 +214,30 @@ def test_what_s3_does_not_hold_or_loses_meanwhile_leaves_nothing(folder: Path, t
         weights_s3.fetched(found)
     assert caught.value.code == "weights_unavailable"
     assert list((tmp_path / "home" / ".cache" / "packshot" / "models").iterdir()) == []
+
+
+def test_the_command_pins_beside_the_catalogue_or_says_why_not(folder: Path, tmp_path: Path,
+                                                               monkeypatch: pytest.MonkeyPatch,
+                                                               capsys: pytest.CaptureFixture[str]) -> None:
+    def packshot(*arguments: str) -> tuple[int, Any]:
+        monkeypatch.setattr("sys.argv", ["packshot", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        return int(stopped.value.code or 0), json.loads(capsys.readouterr().out)
+
+    shop = tmp_path / "shop"
+    models = models_to_pin(RefinerSettings())
+    with hub_server(dict.fromkeys(models, folder)) as published:
+        point_at(published.endpoint, tmp_path / "cache", monkeypatch)
+        status, answer = packshot("refine", "--pin", "--catalogue", str(shop), "--json")
+    assert status == 0
+    assert answer["file"] == str(shop / "refiner-pins.yaml")
+    assert {entry["model"]: entry["now"] for entry in answer["pins"]} == dict.fromkeys(models, COMMIT)
+    variables = {"PACKSHOT_REFINER": "sdxl-union", "PACKSHOT_CATALOGUE": str(shop), "PACKSHOT_PRODUCTION": "1"}
+    assert identity_of(RefinerSettings.from_environment(variables)).revision == COMMIT
+
+    point_at("http://127.0.0.1:9", tmp_path / "cache", monkeypatch)
+    status, answer = packshot("refine", "--pin", "--catalogue", str(tmp_path / "other"), "--json")
+    assert (status, answer["error"]["code"]) == (2, "hub_unreachable")
+    assert not (tmp_path / "other").exists()
+    assert packshot("refine", "--json")[1]["error"]["code"] == "usage"
