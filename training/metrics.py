@@ -90,6 +90,9 @@ def texture_distance(picture: U8, truth: U8, material_id: NDArray[np.integer], i
     frequency × orientation after slow light is divided out, N the power of 8-bit rounding. The distance is the root
     mean square of the two pictures' differences over bins, and over materials by their number of patches.
 
+    A spectrum of few patches is uncertain: two draws of one texture are 3.3 dB apart where one patch fits, 1.4 dB in
+    64², 0.5 dB in 128². Halving the grain's amplitude is 6 dB.
+
     ``material_id``: (H, W), 0 = none. ``inner``: (H, W) pixels that the product covers whole.
     """
     spread = squares = 0.0
