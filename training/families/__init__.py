@@ -11,21 +11,29 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from training.families.backpack import backpack
 from training.families.boot import boot
 from training.families.bottle import bottle
 from training.families.carton import carton
 from training.families.cushion import cushion
+from training.families.headwear import headwear
 from training.families.kettle import kettle
+from training.families.lamp import lamp
 from training.families.mug import mug
 from training.families.product import Builder
+from training.families.puck import puck
 from training.families.sample import sample_of
 from training.families.shoe import shoe
+from training.families.stool import stool
 from training.families.tote import tote
+from training.families.vase import vase
 from training.types import Sample
 
-FAMILIES: Mapping[str, Builder] = {"mug": mug, "bottle": bottle, "carton": carton, "cushion": cushion, "tote": tote,
-                                    "shoe": shoe}
-HELD_OUT: Mapping[str, Builder] = {"boot": boot, "kettle": kettle}
+FAMILIES: Mapping[str, Builder] = {
+    "mug": mug, "bottle": bottle, "carton": carton, "cushion": cushion, "tote": tote, "shoe": shoe, "vase": vase,
+    "puck": puck, "headwear": headwear, "stool": stool,
+}
+HELD_OUT: Mapping[str, Builder] = {"boot": boot, "kettle": kettle, "backpack": backpack, "lamp": lamp}  # never trained on
 
 
 def make_sample(family: str, seed: int) -> Sample:

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.mesh.materials import KINDS
 from training.families.product import Colour, Finish, PatternKind
 from training.materials import SURFACES
+from training.materials.tile import turned
 
 _OWN_COLOUR = ("wood", "cork", "cardboard", "brass", "copper", "steel", "metal")  # that are rarely dyed
 
@@ -43,16 +44,20 @@ def within(linear: Sequence[float] | np.ndarray[tuple[int, ...], np.dtype[np.flo
 
 
 def finish(rng: np.random.Generator, part: str, kind: str, colour: Colour, accents: Sequence[Colour] = (),
-           patterns: Sequence[PatternKind] = ("plain",), pitch: tuple[float, float] = (0.01, 0.06), turn: int = 0
-           ) -> Finish:
-    """A finish of ``kind``. Wood, cardboard and bare metals keep their own colour, a little varied."""
+           patterns: Sequence[PatternKind] = ("plain",), pitch: tuple[float, float] = (0.01, 0.06),
+           upright: bool = False) -> Finish:
+    """A finish of ``kind``, its grain running down where ``upright``.
+
+    Wood, cardboard and bare metals keep their own colour, a little varied.
+    """
     own = KINDS[kind].color
     if own is not None and (KINDS[kind].metallic > 0 or kind in _OWN_COLOUR):
         factor = rng.uniform(0.75, 1.2) * (1.0 + rng.normal(0.0, 0.03, 3))
         colour, patterns = within(np.asarray(own) * factor), ("plain",)
     pattern = patterns[int(rng.integers(len(patterns)))] if accents else "plain"
-    return Finish(f"{kind}_{part}", kind, SURFACES[kind](rng), colour, tuple(accents), pattern, rng.uniform(*pitch),
-                  turn)
+    tile = SURFACES[kind](rng)
+    return Finish(f"{kind}_{part}", kind, turned(tile) if upright else tile, colour, tuple(accents), pattern,
+                  rng.uniform(*pitch))
 
 
 def contrasting(rng: np.random.Generator, ground: Colour) -> Colour:

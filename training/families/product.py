@@ -26,7 +26,6 @@ class Finish:
     accents: tuple[Colour, ...] = ()                   # of the pattern
     pattern: PatternKind = "plain"
     pitch: float = 0.03                                # metres of the pattern
-    turn: int = 0                                      # quarter turns of the tile
 
 
 @dataclass(frozen=True, slots=True)

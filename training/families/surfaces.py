@@ -17,6 +17,7 @@ from training.families.thread import rows_of, sew
 from training.materials.tile import F32, normal_map, shaded, slopes
 
 PIXELS = 1024              # of a painted map; plain materials repeat their tile
+STEEP = 0.6                # the steepest slope of a stored tile of low relief
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ def surface(rng: np.random.Generator, finish: Finish, side: float, prints: Seque
     maps: dict[Slot, TextureRef] = {}
     images: dict[tuple[str, str], U8] = {}
 
-    def keep(slot: Slot, pixels: U8, repeats: bool) -> TextureRef:
-        ref = TextureRef("catalogue", f"{finish.name}_{slot}.png",
+    def keep(slot: Slot, pixels: U8, repeats: bool, strength: float = 1.0) -> TextureRef:
+        ref = TextureRef("catalogue", f"{finish.name}_{slot}.png", strength=strength,
                          scale=(tile_scale, tile_scale) if repeats else (1.0, 1.0))
         maps[slot] = ref
         images[ref.source, ref.path] = pixels
@@ -85,7 +86,9 @@ def surface(rng: np.random.Generator, finish: Finish, side: float, prints: Seque
         keep("normal", normal_map(*(np.asarray(spread(flat, metres, side, PIXELS) * open_ + high, np.float32)
                                     for flat, high in zip((across, down), raised, strict=True))), False)
     else:
-        keep("normal", normal_map(across, down), True)
+        # Slopes of a hundredth would drown in a byte's steps: they are stored steeper and turned down again.
+        gain = float(np.clip(STEEP / max(float(np.abs(across).max()), float(np.abs(down).max()), 1e-6), 1.0, 100.0))
+        keep("normal", normal_map(across * gain, down * gain), True, 1.0 / gain)
     if float(tile.gloss.std()) > 0.004:
         rough = np.clip(truth.roughness + tile.gloss, 0.04, 1.0)
         keep("roughness", np.repeat((rough * 255.0 + 0.5).astype(np.uint8)[..., None], 4, axis=2), True)

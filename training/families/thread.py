@@ -31,7 +31,9 @@ def sew(cover: F32, relief: F32, path: F64, pitch: float, side: float) -> None:
     ends = resampled(path, count + 1)
     reach = int(np.ceil((pitch / 2 + PUCKER + thick) / texel)) + 1
     for start, end in itertools.pairwise(ends):
-        middle, half = (start + end) / 2, (end - start) * 0.39
+        middle, way = (start + end) / 2, end - start
+        # Round ends included, three quarters of the pitch are thread.
+        half = way / 2 * max(0.2, 0.76 - thick / max(float(np.hypot(*way)), 1e-9))
         x, y = int(middle[0] / texel), int(middle[1] / texel)
         left, right = max(x - reach, 0), min(x + reach + 1, pixels)
         top, bottom = max(y - reach, 0), min(y + reach + 1, pixels)

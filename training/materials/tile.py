@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,12 @@ def normal_map(across: F32, down: F32) -> NDArray[np.uint8]:
     for channel, value in enumerate((-across / length, down / length, 1.0 / length)):
         out[..., channel] = (value * 127.5 + 128.0).astype(np.uint8)
     return out
+
+
+def turned(tile: Tile) -> Tile:
+    """A quarter turn: what ran along the rows runs along the columns."""
+    return replace(tile, **{name: np.ascontiguousarray(np.rot90(getattr(tile, name)))
+                            for name in ("height", "cavity", "tone", "gloss")})
 
 
 def shaded(tile: Tile, strength: float = 1.0) -> F32:
