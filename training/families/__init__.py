@@ -33,7 +33,8 @@ FAMILIES: Mapping[str, Builder] = {
     "mug": mug, "bottle": bottle, "carton": carton, "cushion": cushion, "tote": tote, "shoe": shoe, "vase": vase,
     "puck": puck, "headwear": headwear, "stool": stool,
 }
-HELD_OUT: Mapping[str, Builder] = {"boot": boot, "kettle": kettle, "backpack": backpack, "lamp": lamp}  # never trained on
+# Never trained on.
+HELD_OUT: Mapping[str, Builder] = {"boot": boot, "kettle": kettle, "backpack": backpack, "lamp": lamp}
 
 
 def make_sample(family: str, seed: int) -> Sample:

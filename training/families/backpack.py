@@ -38,8 +38,8 @@ def backpack(rng: np.random.Generator) -> Product:
                                             (0.0, 1.0, 0.0))))
     main, second, third = colours(rng, 3)
     kind = choice(rng, ("canvas", "fabric", "denim", "leather", "synthetic", "suede"))
-    finishes = {"body": finish(rng, "body", kind, main, (second, third), ("plain", "plain", "camouflage", "fade", "bands"),
-                               (0.03, 0.1)),
+    finishes = {"body": finish(rng, "body", kind, main, (second, third),
+                               ("plain", "plain", "camouflage", "fade", "bands"), (0.03, 0.1)),
                 "base": finish(rng, "base", choice(rng, ("leather", "suede", "rubber", kind)), second),
                 "pocket": finish(rng, "pocket", kind, main if rng.random() < 0.5 else second),
                 "strap": finish(rng, "strap", choice(rng, ("canvas", "knit", "fabric")), second),

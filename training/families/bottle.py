@@ -46,4 +46,4 @@ def _ridged(points: F64, count: int, depth: float, wide: float
     radius = np.hypot(points[:, 0], points[:, 2])
     angle = np.arctan2(points[:, 0], points[:, 2])
     factor = 1.0 - depth / wide * (0.5 + 0.5 * np.cos(count * angle)) * (radius > 0.93 * wide)
-    return points * np.stack([factor, np.ones_like(factor), factor], axis=1)
+    return np.asarray(points * np.stack([factor, np.ones_like(factor), factor], axis=1))

@@ -24,11 +24,10 @@ def carton(rng: np.random.Generator) -> Product:
                                                                          "checks", "blotches", "fade"), (0.01, 0.08)),
                 "lid": finish(rng, "lid", kind, second if rng.random() < 0.5 else main)}
     size = (width * rng.uniform(0.4, 0.8), min(height, cut or height) * rng.uniform(0.3, 0.6))
-    turn = depth + width
     middle = 0.5 + rng.uniform(-0.02, 0.02)
     prints = [Print("body", 0, (middle, 0.5), size, brand(rng), "label" if rng.random() < 0.6 else "logo")]
     if rng.random() < 0.5 and depth > 0.06:
-        prints.append(Print("body", 0, (0.5 + turn / (4 * turn), 0.5), (depth * 0.6, size[1] * 0.7), brand(rng), "logo"))
+        prints.append(Print("body", 0, (0.75, 0.5), (depth * 0.6, size[1] * 0.7), brand(rng), "logo"))
     if rng.random() < 0.5:
         prints.append(Print("lid" if cut else "body", 1, (0.5, 0.5), (width * 0.5, depth * 0.35), brand(rng), "logo"))
     return Product("box", tuple(parts), finishes, tuple(prints))

@@ -111,9 +111,8 @@ def sole_parts(last: Last, grow: float, tread: float) -> list[Part]:
     for level, more in ((1.0, -0.004), (1.0, grow - 0.0015), (0.94, grow), (0.6, grow + 0.0015), (0.3, grow + 0.001),
                         (tread, grow)):
         line = outline(last, more)
-        heel = 1.0 - 0.25 * (line[:, 1] / last.length + 0.5)
-        rings.append(np.stack([line[:, 0], last.sole * level * heel + last.sole * 0.25 * (1 - heel) * level, line[:, 1]],
-                              axis=1))
+        thinner = 0.75 * (0.25 * (line[:, 1] / last.length + 0.5))  # towards the toe
+        rings.append(np.stack([line[:, 0], last.sole * level * (1.0 - thinner), line[:, 1]], axis=1))
     for level, more in ((tread, grow + 0.001), (tread * 0.3, grow + 0.001), (0.03, grow - 0.0005), (0.0, grow - 0.003)):
         line = outline(last, more)
         rings.append(np.stack([line[:, 0], np.full(len(line), last.sole * level), line[:, 1]], axis=1))

@@ -48,7 +48,7 @@ def headwear(rng: np.random.Generator) -> Product:
         for k, sheet in enumerate(outside):
             uv = sheet.uv.reshape(len(dome), -1, 2)
             for edge, sign in ((uv[4:, 0], 1.0), (uv[4:, -1], -1.0)):
-                stitches.append(Stitch(f"gore{k}", 0, edge + [sign * 0.004, 0.0], thread, 1, pitch=0.0035))
+                stitches.append(Stitch(f"gore{k}", 0, edge + np.array([sign * 0.004, 0.0]), thread, 1, pitch=0.0035))
     front = gores // 2
     if rng.random() < 0.7 and gores % 2:
         size = rng.uniform(0.035, 0.06)

@@ -19,7 +19,8 @@ def lamp(rng: np.random.Generator) -> Product:
         foot = lathe(dense(np.array([*side, (0.0, 0.0)]), 44), 72)
     else:
         thick = rng.uniform(0.012, 0.03)
-        foot = lathe(dense(rounded([(0.0, thick), (radius, thick), (radius, 0.0), (0.0, 0.0)], [0.004, 0.003], 6), 30), 72)
+        foot = lathe(dense(rounded([(0.0, thick), (radius, thick), (radius, 0.0), (0.0, 0.0)], [0.004, 0.003], 6), 30),
+                     72)
         foot_height = thick
     shade_low, shade_high = height * rng.uniform(0.58, 0.68), height
     wide = radius * rng.uniform(1.3, 2.0)

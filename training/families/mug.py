@@ -35,8 +35,9 @@ def mug(rng: np.random.Generator) -> Product:
     prints = []
     if rng.random() < 0.65:
         width = rng.uniform(0.035, 0.07)
-        prints.append(Print("body", wall_of(body), (0.5 + rng.normal(0, 0.02), 0.45), (width, width * rng.uniform(.4, .9)),
-                            brand(rng), "logo" if rng.random() < 0.6 else "label"))
+        prints.append(Print("body", wall_of(body), (0.5 + rng.normal(0, 0.02), 0.45),
+                            (width, width * rng.uniform(0.4, 0.9)), brand(rng),
+                            "logo" if rng.random() < 0.6 else "label"))
     return Product("mug", tuple(parts), finishes, tuple(prints))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from training.families.lettering import brand
@@ -32,9 +34,9 @@ def puck(rng: np.random.Generator) -> Product:
         place = np.array([(k - 1) * width * 0.22, 0.0, depth * rng.uniform(-0.05, 0.2)])
         key = lathe(dense(rounded([(0.0, height + 0.002), (radius, height + 0.002), (radius, height - 0.002)],
                                   [0.0012], 5), 12), 36)
-        parts.append(Part(f"key{k}", "keys", moved(key, lambda points, place=place: points + place)))
-    finishes = {"band": finish(rng, "band", cloth, main, (second, third), ("plain", "plain", "plain", "stripes", "fade"),
-                               (0.004, 0.02)),
+        parts.append(Part(f"key{k}", "keys", _at(key, place)))
+    finishes = {"band": finish(rng, "band", cloth, main, (second, third),
+                               ("plain", "plain", "plain", "stripes", "fade"), (0.004, 0.02)),
                 "shell": finish(rng, "shell", shell, second),
                 "base": finish(rng, "foot", choice(rng, ("rubber", "plastic", "cork")), third),
                 "keys": finish(rng, "keys", choice(rng, ("rubber", "plastic", "metal")), third)}
@@ -47,14 +49,18 @@ def puck(rng: np.random.Generator) -> Product:
     return Product("appliance", tuple(parts), finishes, tuple(prints))
 
 
+def _at(sheets: Sequence[Sheet], place: F64) -> tuple[Sheet, ...]:
+    return moved(sheets, lambda points: points + place)
+
+
 def _edge(low: float, high: float, radius: float, up: bool) -> list[tuple[float, float]]:
     """Heights and insets from the top down, rounded at the end that shows."""
     turn = np.linspace(0.0, np.pi / 2, 7)
     if up:
         bend = [(high - radius * (1 - np.cos(a)), radius * (1 - np.sin(a))) for a in turn]
         return [*bend, (low + 0.0006, 0.0), (low, 0.0006), (low, 0.004)]
-    return [(high, 0.004), (high, 0.0006), (high - 0.0006, 0.0), *[(low + radius * (1 - np.sin(a)), radius * (1 - np.cos(a)))
-                                                   for a in turn]]
+    bend = [(low + radius * (1 - np.sin(a)), radius * (1 - np.cos(a))) for a in turn]
+    return [(high, 0.004), (high, 0.0006), (high - 0.0006, 0.0), *bend]
 
 
 def _block(width: float, depth: float, power: float, levels: list[tuple[float, float]], between: int) -> Sheet:

@@ -12,7 +12,7 @@ from pipeline.render.textures import Textures
 from training.families.atlas import Packed, pack
 from training.families.paint import U8
 from training.families.product import Print, Product, Stitch
-from training.families.shapes import F64, Part, Sheet, smooth_normals
+from training.families.shapes import F64, I64, Part, Sheet, smooth_normals
 from training.families.surfaces import Placed, Seam, surface
 from training.types import Sample
 
@@ -25,7 +25,7 @@ def sample_of(family: str, seed: int, product: Product, rng: np.random.Generator
     positions: list[F64] = []
     normals: list[F64] = []
     uvs: list[F64] = []
-    triangles: list[F64] = []
+    triangles: list[I64] = []
     owner: list[int] = []
     truths: list[Material] = []
     knowns: list[Material] = []

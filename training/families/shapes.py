@@ -167,7 +167,7 @@ def cap(ring: F64, up: bool, steps: int = 5, dome: float = 0.0) -> Sheet:
 
 
 def superellipse(width: float, depth: float, power: float, count: int = 64) -> F64:
-    """(count + 1, 2) x and z of |x/a|^p + |z/b|^p = 1, from the back to the right as seen from the front... evenly."""
+    """(count + 1, 2) x and z of |x/a|^p + |z/b|^p = 1, evenly spaced, from the back by way of the left."""
     theta = np.linspace(-np.pi, np.pi, 16 * count + 1)
     x, z = np.sin(theta), np.cos(theta)
     size = (np.abs(x) ** power + np.abs(z) ** power) ** (-1.0 / power)
@@ -175,7 +175,7 @@ def superellipse(width: float, depth: float, power: float, count: int = 64) -> F
 
 
 def rounded_rectangle(width: float, depth: float, radius: float, count: int = 8) -> F64:
-    """(4·count + 5, 2) x and z, from the middle of the back, to the right as seen from outside at the front."""
+    """(4·count + 5, 2) x and z, from the middle of the back by way of the left."""
     radius = min(radius, 0.499 * width, 0.499 * depth)
     a, b = width / 2 - radius, depth / 2 - radius
     points = [[0.0, -depth / 2]]
@@ -185,8 +185,8 @@ def rounded_rectangle(width: float, depth: float, radius: float, count: int = 8)
     return np.array([*points, [0.0, -depth / 2]])
 
 
-def tube(path: F64, width: float, thickness: float, power: float = 2.0, around: int = 12, up: Sequence[float] = (0, 1, 0)
-         ) -> tuple[Sheet, ...]:
+def tube(path: F64, width: float, thickness: float, power: float = 2.0, around: int = 12,
+         up: Sequence[float] = (0.0, 1.0, 0.0)) -> tuple[Sheet, ...]:
     """A band swept along a path (N, 3): ``width`` across ``up`` and the path, ``thickness`` along the other way."""
     closed = bool(np.allclose(path[0], path[-1]))
     along = np.gradient(path, axis=0)

@@ -53,8 +53,8 @@ def shoe(rng: np.random.Generator) -> Product:
             stitches.append(Stitch(name, 0, line, thread, rows, 0.0024, rng.uniform(0.0028, 0.004)))
     if rng.random() < 0.6:
         text, size = brand(rng), length * rng.uniform(0.12, 0.2)
-        for name in ("left", "right"):
-            prints.append(Print(name, 0, (0.5, rng.uniform(0.5, 0.62)), (size, size * 0.45), text, "logo"))
+        prints += [Print(name, 0, (0.5, rng.uniform(0.5, 0.62)), (size, size * 0.45), text, "logo")
+                   for name in ("left", "right")]
     return Product("footwear", tuple(parts), finishes, tuple(prints), tuple(stitches))
 
 

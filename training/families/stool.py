@@ -6,7 +6,7 @@ import numpy as np
 
 from training.families.palette import choice, colours, contrasting, finish
 from training.families.product import Product, Stitch
-from training.families.shapes import F64, Part, Sheet, cap, loft, moved, superellipse, tube
+from training.families.shapes import F64, Part, Sheet, cap, loft, superellipse, tube
 
 
 def stool(rng: np.random.Generator) -> Product:
@@ -25,11 +25,11 @@ def stool(rng: np.random.Generator) -> Product:
     reach = (0.62 if power < 2.5 or legs == 3 else 0.8)
     tops = np.stack([np.sin(at) * width / 2 * reach, np.full(legs, height - thick + 0.002), np.cos(at) * depth / 2
                      * reach], axis=1)
-    feet = tops * [1.0 + splay, 0.0, 1.0 + splay]
+    feet = tops * np.array([1.0 + splay, 0.0, 1.0 + splay])
     for k in range(legs):
         parts.append(Part(f"leg{k}", "frame", _leg(tops[k], feet[k], fat, slim, square)))
-        parts.append(Part(f"foot{k}", "feet", moved(_leg(feet[k] + [0, 0.012, 0], feet[k], fat * slim * 1.12, 1.0, square),
-                                                    lambda points: points)))
+        tip = feet[k] + np.array([0.0, 0.012, 0.0])
+        parts.append(Part(f"foot{k}", "feet", _leg(tip, feet[k], fat * slim * 1.12, 1.0, square)))
     if rng.random() < 0.7:
         level = rng.uniform(0.2, 0.5)
         for k in range(legs):

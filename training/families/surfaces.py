@@ -48,6 +48,10 @@ class Surface:
     known_images: dict[tuple[str, str], U8]
 
 
+def _tinted(colour: F32, factor: F32, shown: F32) -> U8:
+    return encoded(np.asarray(colour * (1.0 + (factor - 1.0) * shown), np.float32))
+
+
 def surface(rng: np.random.Generator, finish: Finish, side: float, prints: Sequence[Placed], seams: Sequence[Seam],
             told: float, category: str) -> Surface:
     """``side``: metres of the material's texture. ``told``: 0..1 of the surface's tint that the known map holds."""
@@ -67,16 +71,17 @@ def surface(rng: np.random.Generator, finish: Finish, side: float, prints: Seque
 
     painted = finish.pattern != "plain" or bool(prints) or bool(seams)
     across, down = slopes(tile)
+    plain = np.asarray(finish.colour, np.float32)
     if painted:
         colour, cover, relief = _painted(rng, finish, side, prints, seams)
         factor = {strength: spread(shaded(tile, strength), tile.size_mm / 1000, side, PIXELS)[..., None]
                   for strength in (1.0, told)}
         bare = (1.0 - 0.85 * cover)[..., None]     # thread and thick ink hide what lies below
-        base = encoded(colour * (1.0 + (factor[1.0] - 1.0) * bare))
-        told_base = encoded(colour * (1.0 + (factor[told] - 1.0) * bare))
+        base = _tinted(colour, factor[1.0], bare)
+        told_base = _tinted(colour, factor[told], bare)
     else:
-        base = encoded(shaded(tile)[..., None] * np.asarray(finish.colour, np.float32))
-        told_base = encoded(shaded(tile, told)[..., None] * np.asarray(finish.colour, np.float32))
+        base = _tinted(plain, shaded(tile)[..., None], np.ones(1, np.float32))
+        told_base = _tinted(plain, shaded(tile, told)[..., None], np.ones(1, np.float32))
     ref = keep("base_color", base, not painted)
     if seams:
         step = side * 1000.0 / PIXELS

@@ -17,7 +17,7 @@ def tote(rng: np.random.Generator) -> Product:
     main, second, third = colours(rng, 3)
     lean, bulge = rng.uniform(0.75, 1.05), rng.uniform(0.04, 0.22)
     split = rng.uniform(0.6, 0.85) if rng.random() < 0.45 else 0.0  # how far down another material begins
-    skin = _rings(width, height, depth, lean, bulge, rng.uniform(3.0, 6.0), rng.integers(0, 1 << 30))
+    skin = _rings(width, height, depth, lean, bulge, rng.uniform(3.0, 6.0), int(rng.integers(0, 1 << 30)))
     row = round(split * 30)
     parts = [Part("body", "body", (loft(skin[:row + 1] if row else skin),), "skin"),
              Part("floor", "base" if row else "body", (cap(skin[-1], False),), "skin"),
@@ -25,9 +25,8 @@ def tote(rng: np.random.Generator) -> Product:
     if row:
         parts.append(Part("base", "base", (loft(skin[row:]),), "skin"))
     drop, spread = height * rng.uniform(0.25, 0.7), width * rng.uniform(0.2, 0.32)
-    for side in (1.0, -1.0):
-        parts.append(Part(f"strap{side:+.0f}", "strap", _strap(skin, side, spread, height, drop,
-                                                              rng.uniform(0.016, 0.03), rng.uniform(0.003, 0.006))))
+    parts += [Part(f"strap{side:+.0f}", "strap", _strap(skin, side, spread, height, drop, rng.uniform(0.016, 0.03),
+                                                        rng.uniform(0.003, 0.006))) for side in (1.0, -1.0)]
     finishes = {"body": finish(rng, "body", kind, main, (second, third), ("plain", "plain", "plain", "stripes", "bands",
                                                                          "checks", "camouflage"), (0.015, 0.09)),
                 "base": finish(rng, "base", trim, second), "strap": finish(rng, "strap", trim, second),

@@ -63,4 +63,4 @@ def _fluted(points: F64, count: int, depth: float, height: float) -> F64:
     angle = np.arctan2(points[:, 0], points[:, 2])
     fade = np.sin(np.pi * np.clip(points[:, 1] / height, 0.0, 1.0)) ** 0.5
     factor = 1.0 - depth * fade * (0.5 + 0.5 * np.cos(count * angle))
-    return points * np.stack([factor, np.ones_like(factor), factor], axis=1)
+    return np.asarray(points * np.stack([factor, np.ones_like(factor), factor], axis=1))

@@ -48,4 +48,5 @@ def cork(rng: np.random.Generator) -> Tile:
     patches = noise(rng, PIXELS, size, 4.0, 0.7)
     pits = np.clip(noise(rng, PIXELS, size, 2.0, 0.5) - 1.3, 0.0, 1.0)
     height = 0.05 * edge - 0.15 * pits
-    return made(size, np.asarray(height, np.float32), 1.0 - pits, 1.0 + 0.1 * patches - 0.3 * pits, None, tint=0.4, figured=True)
+    return made(size, np.asarray(height, np.float32), 1.0 - pits, 1.0 + 0.1 * patches - 0.3 * pits, None, tint=0.4,
+                figured=True)

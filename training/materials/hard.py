@@ -50,6 +50,6 @@ def metal(rng: np.random.Generator) -> Tile:
                     1.0 + rng.uniform(0.01, 0.05) * lines, 0.03 * lines, tint=0.0)
     if style < 0.75:
         beads = noise(rng, PIXELS, size, rng.uniform(0.3, 0.6), 0.4)
-        return made(size, beads * rng.uniform(0.0008, 0.003), ranked(beads), 1.0 + 0.02 * beads, None, tint=0.05)
+        return made(size, beads * rng.uniform(0.0005, 0.0018), ranked(beads), 1.0 + 0.02 * beads, None, tint=0.05)
     smear = noise(rng, PIXELS, size, 6.0, 1.0, stretch=2.0)
     return made(size, smear * 0.002, np.ones_like(smear), np.ones_like(smear), 0.03 * smear, tint=0.0)

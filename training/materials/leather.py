@@ -48,5 +48,5 @@ def cells(rng: np.random.Generator, pixels: int, across: int, jitter: float, str
     tree = cKDTree(seeds, boxsize=period)
     at = (np.arange(pixels) + 0.5) / pixels
     places = np.stack(np.meshgrid(at * period[0], at * period[1]), axis=-1).reshape(-1, 2)
-    distance, _ = tree.query(places, k=2)
+    distance = np.asarray(tree.query(places, k=2)[0])
     return np.asarray((distance[:, 1] - distance[:, 0]).reshape(pixels, pixels) * across, np.float32)

@@ -82,8 +82,9 @@ def normal_map(across: F32, down: F32) -> NDArray[np.uint8]:
 
 def turned(tile: Tile) -> Tile:
     """A quarter turn: what ran along the rows runs along the columns."""
-    return replace(tile, **{name: np.ascontiguousarray(np.rot90(getattr(tile, name)))
-                            for name in ("height", "cavity", "tone", "gloss")})
+    height, cavity, tone, gloss = (np.ascontiguousarray(np.rot90(values))
+                                   for values in (tile.height, tile.cavity, tile.tone, tile.gloss))
+    return replace(tile, height=height, cavity=cavity, tone=tone, gloss=gloss)
 
 
 def shaded(tile: Tile, strength: float = 1.0) -> F32:

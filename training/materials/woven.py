@@ -32,7 +32,8 @@ def _weave(rng: np.random.Generator, pitch_mm: float, over: int, shift: int, con
     size = threads * pitch_mm
     at = (np.arange(PIXELS, dtype=np.float32) + 0.5) / PIXELS * threads
     wander = (noise(rng, PIXELS, size, pitch_mm * 8, 1.0) * 0.05).astype(np.float32)
-    x, y = at[None, :] + wander, at[:, None] + np.roll(wander, PIXELS // 3, axis=0)
+    x = np.asarray(at[None, :] + wander, np.float32)
+    y = np.asarray(at[:, None] + np.roll(wander, PIXELS // 3, axis=0), np.float32)
     warp_up, weft_up = _ride(x, y, over, shift, repeat), _ride(x, y, over, shift, repeat, weft=True)
     thick = (1.0 + 0.10 * rng.standard_normal((2, threads))).astype(np.float32)
     warp = _round(x, thick[0]) * 0.55 + warp_up * 0.45
