@@ -7,6 +7,7 @@ DRJIT_LIBLLVM_PATH tells it where LLVM is. Results are .npy files beside the job
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pipeline.render.pathtrace_brdf  # noqa: F401 — registers its surface
-from pipeline.render.pathtrace_looks import VARIANT, Look, Slot
+from pipeline.render.pathtrace_looks import VARIANT, Look, Slot, number
 
 MOST_RAYS = 1 << 21        # in flight at once; bounds memory to about 1 GB
 HOLES = 8                  # see-through layers that a camera's ray may pass
@@ -46,7 +47,8 @@ class World:
             scene["light"] = {"type": "envmap", "bitmap": mi.Bitmap(np.load(folder / model["environment"])),
                               "to_world": mi.ScalarTransform4f(turn)}
         self.scene = mi.load_dict(scene)
-        self.names = [int(dr.reinterpret_array(mi.UInt32, mi.ShapePtr(shape))[0]) for shape in self.shapes]
+        self.names = [dr.opaque(mi.UInt32, int(dr.reinterpret_array(mi.UInt32, mi.ShapePtr(shape))[0]))
+                      for shape in self.shapes]
         self.pierced = any(look.pierced for look in self.looks)
 
     def each(self, si: Any) -> list[tuple[int, Any]]:
@@ -132,22 +134,22 @@ class Camera:
     """Rays through points of a picture: a matrix from pixels to directions whose depth is 1."""
 
     def __init__(self, given: dict[str, Any]) -> None:
-        self.to_direction = np.asarray(given["to_direction"], np.float64)
-        self.eye = mi.Point3f(*given["eye"])
+        self.to_direction = [[number(value) for value in row] for row in given["to_direction"]]
+        self.eye = mi.Point3f(*(number(value) for value in given["eye"]))
         self.rotation = np.asarray(given["rotation"], np.float64)
+        self.axes = [[number(value) for value in row] for row in given["rotation"]]
         self.width, self.height = int(given["width"]), int(given["height"])
 
     def rays(self, x: Any, y: Any) -> tuple[Any, Any]:
         """Rays with unit directions, and how much longer their lengths are than their depths."""
         m = self.to_direction
-        way = mi.Vector3f(*(float(row[0]) * x + float(row[1]) * y + float(row[2]) for row in m))
+        way = mi.Vector3f(*(row[0] * x + row[1] * y + row[2] for row in m))
         length = dr.norm(way)
         return mi.Ray3f(self.eye, way / length), length
 
     def turned(self, vector: Any) -> Any:
         """World → camera axes."""
-        return mi.Vector3f(*(float(row[0]) * vector.x + float(row[1]) * vector.y + float(row[2]) * vector.z
-                             for row in self.rotation))
+        return mi.Vector3f(*(row[0] * vector.x + row[1] * vector.y + row[2] * vector.z for row in self.axes))
 
 
 def aovs(world: World, job: dict[str, Any], folder: Path) -> None:
@@ -345,7 +347,10 @@ def serve(threads: int) -> None:
         try:
             job = json.loads(path.read_text())
             if known is None or known[:2] != (path.parent, job["model"]):
-                known = None               # freed before the next one is loaded
+                known, Slot.looks = None, ()
+                # Mitsuba's objects and ours hold each other. Freed before the next are made, they leave it their
+                # numbers, and with the same numbers it is the same kernel.
+                gc.collect()
                 known = (path.parent, job["model"], World(path.parent, job["model"]))
             TASKS[job["task"]](known[2], job, path.parent)
             answer: dict[str, str] = {}

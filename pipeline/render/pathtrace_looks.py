@@ -20,6 +20,11 @@ F32 = NDArray[np.float32]
 SMOOTHEST = 0.05           # roughness; below, a reflection is not sampled well by either renderer
 
 
+def number(value: float) -> Any:
+    """A number that kernels read from memory: written into their code, each new value would be compiled anew."""
+    return dr.opaque(mi.Float, float(value))
+
+
 class Map:
     """A texture map: its texels, and which of them a surface's point looks at."""
 
@@ -35,8 +40,10 @@ class Map:
             values = np.concatenate([values, np.ones_like(values[..., :1])], axis=2)
         self.wrap = given["wrap"]
         self.uv_set = given["uv_set"]
-        self.matrix = np.asarray(given["matrix"], np.float64)
-        self.strength = float(given["strength"])
+        matrix = np.asarray(given["matrix"], np.float64)
+        self.matrix = [[number(value) for value in row] for row in matrix]
+        self.inverse = [[number(value) for value in row] for row in np.linalg.inv(matrix[:2, :2])]
+        self.strength = number(given["strength"])
         repeats = self.wrap == ["repeat", "repeat"]
         self.texels = dr.auto.ad.Texture2f16(
             dr.auto.ad.TensorXf16(values.astype(np.float16)),
@@ -50,8 +57,7 @@ class Map:
             second = si.shape.eval_attribute_3("vertex_second", si)
             uv = mi.Point2f(second.x, second.y)
         m = self.matrix
-        return mi.Point2f(float(m[0, 0]) * uv.x + float(m[0, 1]) * uv.y + float(m[0, 2]),
-                          float(m[1, 0]) * uv.x + float(m[1, 1]) * uv.y + float(m[1, 2]))
+        return mi.Point2f(*(row[0] * uv.x + row[1] * uv.y + row[2] for row in m[:2]))
 
     def wrapped(self, uv: Any) -> Any:
         return mi.Point2f(*(_wrapped(value, how) for value, how in zip((uv.x, uv.y), self.wrap, strict=True)))
@@ -84,6 +90,9 @@ class Look:
         self.given = given
         self.colored = colored
         self.maps = {slot: Map(folder, entry) for slot, entry in given["maps"].items() if uv_sets > 0}
+        self.albedo = [number(value) for value in [*given["albedo"], 1.0][:4]]
+        self.numbers = {name: number(1.0 if given[name] is None else given[name])
+                        for name in ("roughness", "metallic", "opacity", "cutoff", "clearcoat", "sheen")}
 
     @property
     def pierced(self) -> bool:
@@ -95,8 +104,7 @@ class Look:
 
     def base(self, si: Any, active: Any) -> Any:
         """rgba: albedo of dielectrics, reflectance of metals."""
-        factor = [*self.given["albedo"], 1.0][:4]
-        color = mi.Vector4f(*(float(value) for value in factor))
+        color = mi.Vector4f(*self.albedo)
         if "base_color" in self.maps:
             color *= self.maps["base_color"].value(si, active)
         if "opacity" in self.maps:
@@ -109,8 +117,8 @@ class Look:
     def opacity(self, si: Any, active: Any) -> Any:
         alpha = self.base(si, active).w
         if self.given["alpha_mode"] == "mask":
-            return dr.select(alpha < self.given["cutoff"], 0.0, 1.0) * self.given["opacity"]
-        return self.given["opacity"] * (alpha if self.given["alpha_mode"] == "blend" else mi.Float(1.0))
+            return dr.select(alpha < self.numbers["cutoff"], 0.0, 1.0) * self.numbers["opacity"]
+        return self.numbers["opacity"] * (alpha if self.given["alpha_mode"] == "blend" else mi.Float(1.0))
 
     def metallic(self, si: Any, active: Any) -> Any:
         return self._surface(si, active, "metallic", 2)
@@ -119,7 +127,7 @@ class Look:
         return dr.maximum(self._surface(si, active, "roughness", 1), SMOOTHEST)
 
     def _surface(self, si: Any, active: Any, name: str, channel: int) -> Any:
-        value = mi.Float(float(self.given[name]))
+        value = mi.Float(self.numbers[name])
         if "metallic_roughness" in self.maps:
             value = value * self.maps["metallic_roughness"].value(si, active)[channel]
         if name in self.maps:
@@ -142,9 +150,9 @@ class Look:
         value = entry.value(si, active)
         bump = (mi.Vector3f(value.x, value.y, value.z) * 2.0 - 1.0) * mi.Vector3f(entry.strength, entry.strength, 1.0)
         # Tangents of the map's own uv: position's derivatives through the uv transform's inverse.
-        inverse = np.linalg.inv(entry.matrix[:2, :2])
-        along = si.dp_du * float(inverse[0, 0]) + si.dp_dv * float(inverse[1, 0])
-        down = si.dp_du * float(inverse[0, 1]) + si.dp_dv * float(inverse[1, 1])
+        inverse = entry.inverse
+        along = si.dp_du * inverse[0][0] + si.dp_dv * inverse[1][0]
+        down = si.dp_du * inverse[0][1] + si.dp_dv * inverse[1][1]
         t = dr.normalize(dr.fma(-n, dr.dot(n, along), along))
         turned = dr.dot(dr.cross(n, along), down) < 0.0
         b = dr.cross(n, t) * dr.select(turned, -1.0, 1.0)
