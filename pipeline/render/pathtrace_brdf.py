@@ -73,9 +73,9 @@ class _Point:
         self.boost = 1.0 + self.f0 * (1.0 / (scale + bias) - 1.0)
         reflected = (self.f0 * scale + bias) * self.boost
         grazing = 1.0 - cosine
-        self.coat = look.numbers["clearcoat"] * (DIELECTRIC + (1.0 - DIELECTRIC) * grazing**5)
+        self.coat = look.number("clearcoat", si, active) * (DIELECTRIC + (1.0 - DIELECTRIC) * grazing**5)
         self.diffuse = base * (1.0 - metallic) * (1.0 - dr.minimum(reflected, 1.0)) + (
-            look.numbers["sheen"] * SHEEN * grazing**3) * dr.sqrt(dr.maximum(base, 0.0))
+            look.number("sheen", si, active) * SHEEN * grazing**3) * dr.sqrt(dr.maximum(base, 0.0))
         # Chances of the lobes: diffuse, specular, coat.
         weights = dr.mean(self.diffuse), dr.mean(reflected)
         self.to_specular = dr.clip(weights[1] / dr.maximum(weights[0] + weights[1], 1e-6), 0.1, 0.9)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 import pipeline.render.pathtrace_brdf  # noqa: F401 — registers its surface
 from pipeline.render.pathtrace_looks import VARIANT, Look, Slot, number
+from pipeline.render.pathtrace_merged import MergedLook, can_merge, merged
 
 MOST_RAYS = 1 << 21        # in flight at once; bounds memory to about 1 GB
 HOLES = 8                  # see-through layers that a camera's ray may pass
@@ -32,14 +33,18 @@ F32 = NDArray[np.float32]
 class World:
     """A Mitsuba scene, and which look its shapes have."""
 
-    def __init__(self, folder: Path, model: dict[str, Any]) -> None:
-        given = model["surfaces"]
-        Slot.looks = tuple(Look(folder, entry["look"], entry["colors"] is not None, len(entry["uv"]))
-                           for entry in given)
-        self.looks = Slot.looks
-        self.ids = [tuple(entry["ids"]) for entry in given]
+    def __init__(self, folder: Path, model: dict[str, Any], merge: bool = False) -> None:
+        """``merge``: surfaces of the product that can be are made one; ``ids`` are then the first one's."""
+        together = [entry for entry in model["surfaces"] if merge and can_merge(folder, entry)]
+        given = [entry for entry in model["surfaces"] if entry not in together]
+        alone = [Look(folder, entry["look"], entry["colors"] is not None, len(entry["uv"])) for entry in given]
+        self.looks = (*alone, MergedLook(folder, [entry["look"] for entry in together])) if together else tuple(alone)
+        Slot.looks = self.looks
+        self.ids = [tuple(entry["ids"]) for entry in [*given, *together[:1]]]
         self.shapes = [_mesh(folder, index, entry, look)
-                       for index, (entry, look) in enumerate(zip(given, self.looks, strict=True))]
+                       for index, (entry, look) in enumerate(zip(given, alone, strict=True))]
+        if together:
+            self.shapes.append(_merged_mesh(folder, len(given), together, self.looks[-1]))
         scene: dict[str, Any] = {"type": "scene", **{f"m{index}": shape for index, shape in enumerate(self.shapes)}}
         if model["environment"] is not None:
             turn = np.eye(4)
@@ -112,11 +117,27 @@ def _mesh(folder: Path, index: int, given: dict[str, Any], look: Look) -> Any:
     return mesh
 
 
+def _merged_mesh(folder: Path, index: int, given: list[dict[str, Any]], look: MergedLook) -> Any:
+    arrays = merged(folder, given)
+    props = mi.Properties()
+    props["bsdf"] = mi.load_dict(_bsdf(index, look))
+    mesh = mi.Mesh(f"m{index}", len(arrays["positions"]), len(arrays["triangles"]), props, has_vertex_normals=True,
+                   has_vertex_texcoords=True)
+    mesh.add_attribute("face_look", 1, arrays["look"])
+    params = mi.traverse(mesh)
+    params["vertex_positions"] = mi.Float(arrays["positions"].ravel())
+    params["faces"] = mi.UInt32(arrays["triangles"].ravel())
+    params["vertex_normals"] = mi.Float(arrays["normals"].ravel())
+    params["vertex_texcoords"] = mi.Float(arrays["uv"].ravel())
+    params.update()
+    return mesh
+
+
 def _slot(index: int, value: str) -> dict[str, Any]:
     return {"type": "packshot_slot", "look": index, "value": value}
 
 
-def _bsdf(index: int, look: Look) -> dict[str, Any]:
+def _bsdf(index: int, look: Look | MergedLook) -> dict[str, Any]:
     given = look.given
     if given["roughness"] is None:
         bsdf: dict[str, Any] = {"type": "diffuse", "reflectance": _slot(index, "base")}
@@ -205,11 +226,11 @@ def picture(world: World, job: dict[str, Any], folder: Path) -> None:
         si, ray = world.first_hit(ray, sampler.next_1d)
         light, _, _ = integrator.sample(world.scene, sampler, mi.RayDifferential3f(ray))
         mine, albedo, normal = mi.Bool(False), mi.Vector3f(0.0), mi.Vector3f(0.0)
-        for number, here in world.each(si):
-            rgba = world.looks[number].base(si, here)
+        for index, here in world.each(si):
+            rgba = world.looks[index].base(si, here)
             albedo[here] = mi.Vector3f(rgba.x, rgba.y, rgba.z)
-            normal[here] = world.looks[number].bent(si, here)
-            if world.ids[number][0] > 0:
+            normal[here] = world.looks[index].bent(si, here)
+            if world.ids[index][0] > 0:
                 mine |= here
         normal = dr.select(dr.dot(normal, ray.d) > 0.0, -normal, normal)
         own = dr.select(mine, light, 0.0)
@@ -351,7 +372,7 @@ def serve(threads: int) -> None:
                 # Mitsuba's objects and ours hold each other. Freed before the next are made, they leave it their
                 # numbers, and with the same numbers it is the same kernel.
                 gc.collect()
-                known = (path.parent, job["model"], World(path.parent, job["model"]))
+                known = (path.parent, job["model"], World(path.parent, job["model"], merge=True))
             TASKS[job["task"]](known[2], job, path.parent)
             answer: dict[str, str] = {}
         except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:

@@ -148,16 +148,24 @@ class Look:
             return n
         entry = self.maps["normal"]
         value = entry.value(si, active)
-        bump = (mi.Vector3f(value.x, value.y, value.z) * 2.0 - 1.0) * mi.Vector3f(entry.strength, entry.strength, 1.0)
-        # Tangents of the map's own uv: position's derivatives through the uv transform's inverse.
-        inverse = entry.inverse
-        along = si.dp_du * inverse[0][0] + si.dp_dv * inverse[1][0]
-        down = si.dp_du * inverse[0][1] + si.dp_dv * inverse[1][1]
-        t = dr.normalize(dr.fma(-n, dr.dot(n, along), along))
-        turned = dr.dot(dr.cross(n, along), down) < 0.0
-        b = dr.cross(n, t) * dr.select(turned, -1.0, 1.0)
-        bent = dr.normalize(t * bump.x - b * bump.y + n * bump.z)
-        return dr.select(dr.isfinite(dr.squared_norm(bent)), bent, n)
+        return tilted(si, value, entry.inverse, entry.strength)
+
+    def number(self, name: str, si: Any, active: Any) -> Any:
+        return self.numbers[name]
+
+
+def tilted(si: Any, value: Any, inverse: Any, strength: Any) -> Any:
+    """The shading normal bent by a normal map's ``value``; ``inverse``: 2 × 2, of the map's uv transform."""
+    n = si.sh_frame.n
+    bump = (mi.Vector3f(value.x, value.y, value.z) * 2.0 - 1.0) * mi.Vector3f(strength, strength, 1.0)
+    # Tangents of the map's own uv: position's derivatives through the uv transform's inverse.
+    along = si.dp_du * inverse[0][0] + si.dp_dv * inverse[1][0]
+    down = si.dp_du * inverse[0][1] + si.dp_dv * inverse[1][1]
+    t = dr.normalize(dr.fma(-n, dr.dot(n, along), along))
+    turned = dr.dot(dr.cross(n, along), down) < 0.0
+    b = dr.cross(n, t) * dr.select(turned, -1.0, 1.0)
+    bent = dr.normalize(t * bump.x - b * bump.y + n * bump.z)
+    return dr.select(dr.isfinite(dr.squared_norm(bent)), bent, n)
 
 
 class Slot(mi.Texture):  # type: ignore[misc]
