@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pipeline.mesh.normals import face_vectors, signed_volume
 from training.families import FAMILIES, HELD_OUT, make_sample
 from training.materials import SURFACES, slope_rms
+from training.materials.tile import normal_map, shaded, slopes
 from training.types import Sample
 
 ALL = [*FAMILIES, *HELD_OUT]
@@ -20,7 +21,7 @@ def check(sample: Sample) -> None:
     truth, known = sample.truth, sample.known
     assert all(getattr(truth, name) is getattr(known, name) for name in _GEOMETRY)
     assert truth.uv_sets[0] is known.uv_sets[0]
-    assert 600 <= len(truth.triangles) <= 26000
+    assert 3000 <= len(truth.triangles) <= 25000
     assert 0.05 < float(np.ptp(truth.bounds, axis=0).max()) < 0.8
     assert np.isfinite(truth.positions).all()
     assert np.allclose(np.linalg.norm(truth.normals, axis=1), 1.0, atol=1e-3)
@@ -86,3 +87,31 @@ def test_relief_is_as_strong_as_the_material_has_it(kind: str) -> None:
     low, high = (0.08, 0.55) if kind in ("canvas", "denim", "fabric", "knit", "lace", "suede") else (0.0, 0.4)
     assert low <= min(strengths)
     assert max(strengths) <= high
+
+
+@pytest.mark.parametrize("kind", list(SURFACES))
+def test_a_colour_map_tells_less_than_there_is(kind: str) -> None:
+    tile = SURFACES[kind](np.random.default_rng(3))
+    untold, told, whole = (float(shaded(tile, strength).std()) for strength in (0.0, 0.5, 1.0))
+    assert untold <= told <= whole
+    assert untold == pytest.approx(0.0, abs=1e-6) or tile.figured
+    assert float(shaded(tile).mean()) == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["canvas", "knit", "leather", "metal", "wood", "rubber"])
+def test_a_tile_repeats_without_a_seam(kind: str) -> None:
+    tile = SURFACES[kind](np.random.default_rng(5))
+    for axis in (0, 1):
+        steps = np.abs(np.diff(tile.height, axis=axis))
+        across_the_border = np.abs(np.take(tile.height, 0, axis=axis) - np.take(tile.height, -1, axis=axis))
+        assert float(across_the_border.max()) <= 1.5 * float(steps.max()) + 1e-6
+
+
+def test_normals_lean_away_from_what_rises() -> None:
+    """Red to the right, green up, as in glTF: a slope that rises downwards looks up."""
+    rising_down = normal_map(np.zeros((2, 2), np.float32), np.full((2, 2), 0.5, np.float32))
+    rising_right = normal_map(np.full((2, 2), 0.5, np.float32), np.zeros((2, 2), np.float32))
+    assert (rising_down[..., 1] > 160).all()
+    assert (rising_right[..., 0] < 96).all()
+    across, _ = slopes(SURFACES["canvas"](np.random.default_rng(0)))
+    assert float(across.mean()) == pytest.approx(0.0, abs=1e-4)

@@ -33,15 +33,16 @@ def carton(rng: np.random.Generator) -> Product:
     return Product("box", tuple(parts), finishes, tuple(prints))
 
 
-def box(width: float, depth: float, low: float, high: float, bevel: float, steps: int = 5
+def box(width: float, depth: float, low: float, high: float, bevel: float, steps: int = 8
         ) -> tuple[Sheet, ...]:
     """Walls in one strip, lid and floor; sheet 0 the walls, 1 the lid, 2 the floor."""
     turn = np.linspace(0.0, np.pi / 2, steps)
-    inset = np.concatenate([bevel * (1 - np.sin(turn)), bevel * (1 - np.cos(turn))])
-    heights = np.concatenate([high - bevel * (1 - np.cos(turn)), low + bevel * (1 - np.sin(turn))])
+    wall = np.linspace(high - bevel, low + bevel, 14)[1:-1]
+    inset = np.concatenate([bevel * (1 - np.sin(turn)), 0.0 * wall, bevel * (1 - np.cos(turn))])
+    heights = np.concatenate([high - bevel * (1 - np.cos(turn)), wall, low + bevel * (1 - np.sin(turn))])
     rings = []
     for lost, y in zip(inset, heights, strict=True):
-        outline = rounded_rectangle(width - 2 * lost, depth - 2 * lost, max(bevel * 1.3 - lost, 2e-4), 4)
+        outline = rounded_rectangle(width - 2 * lost, depth - 2 * lost, max(bevel * 1.3 - lost, 2e-4), 8)
         rings.append(np.stack([outline[:, 0], np.full(len(outline), y), outline[:, 1]], axis=1))
     skin = np.array(rings)
-    return loft(skin), cap(skin[0], True), cap(skin[-1], False)
+    return loft(skin), cap(skin[0], True, 9), cap(skin[-1], False, 9)

@@ -26,7 +26,7 @@ def vase(rng: np.random.Generator) -> Product:
                     [0.008, *[0.0004] * (len(inside) - 3)], 4)
     fluted = int(rng.integers(10, 28)) if rng.random() < 0.3 else 0
     depth = rng.uniform(0.01, 0.035)
-    around = 5 * fluted if fluted else 80
+    around = (4 if fluted > 20 else 5) * fluted if fluted else 80
     body = moved(lathe(dense(outer, 40), around), lambda points: _fluted(points, fluted, depth, height))
     lidded = rng.random() < 0.35
     main, second, third = colours(rng, 3)
