@@ -14,6 +14,7 @@ from torch import Tensor
 from pipeline.refine.nets import relief
 from pipeline.refine.nets.inputs import Planes, luminance, planes_of
 from pipeline.refine.nets.light import Working, working
+from training.floor_light import completed_plate
 from training.pairs import Pair
 
 SUFFIX = ".example.npz"
@@ -37,7 +38,8 @@ def light_targets(shot: Working, pair: Pair) -> dict[str, Tensor]:
     premultiplied = torch.from_numpy(pair.truth_product).permute(2, 0, 1)[None]
     alpha = premultiplied[:, 3:]
     product = premultiplied[:, :3] / alpha.clamp_min(0.05) * (alpha > 0.05)
-    plate = torch.from_numpy(pair.truth_plate).permute(2, 0, 1)[None]
+    whole = completed_plate(pair.truth_plate, pair.passes.plate, pair.passes.alpha, pair.truth_product[..., 3])
+    plate = torch.from_numpy(whole).permute(2, 0, 1)[None]
     pad = (0, size - alpha.shape[-1], 0, size - alpha.shape[-2])
     return {"truth_product": torch.nn.functional.pad(product, pad), "truth_plate": torch.nn.functional.pad(plate, pad),
             "truth_alpha": torch.nn.functional.pad(alpha, pad)}

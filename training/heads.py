@@ -22,8 +22,6 @@ from training.losses import energy_score, squared_error
 
 Arrays = dict[str, NDArray[np.float16]]
 Batch = dict[str, Tensor]
-LIGHT_NOISE = 0.15                     # of the coded state, at time 1
-RELIEF_NOISE = 1.0                     # units
 CROP = 128                             # px of a relief example
 PLATE_SHARE = 0.5                      # of the light loss
 # Planes whose sign turns when the picture is mirrored left to right, and upside down.
@@ -97,7 +95,7 @@ class LightHead:
         wide = times[:, None, None, None]
         noise = torch.randn_like(truth)
         noise[:regressions] = 0.0
-        state = noised(truth, shots.raster, LIGHT_NOISE, noise, wide)
+        state = noised(truth, shots.raster, light.NOISE_SCALE, noise, wide)
         answers = []
         for _ in range(2):
             own = torch.randn(count, light.NOISE, light.GRID, light.GRID)
@@ -121,7 +119,7 @@ class LightHead:
         aim, weight = encode(batch["truth_product"]), shots.alpha * (batch["truth_alpha"] > 0.5)
         plain = torch.zeros(len(aim), light.NOISE, light.GRID, light.GRID)
         mean = light.relit(shots, light.fields_of(network, shots, shots.raster, plain, 1.0))
-        start = shots.raster + LIGHT_NOISE * torch.randn_like(shots.raster)
+        start = shots.raster + light.NOISE_SCALE * torch.randn_like(shots.raster)
         one = light.relit(shots, light.fields_of(network, shots, start, torch.randn_like(plain), 1.0))
         plate, whole = encode(batch["truth_plate"]), shots.valid - shots.alpha
         return {"raster": _psnr(encode(shots.product), aim, weight), "mean": _psnr(encode(mean[0]), aim, weight),
@@ -167,7 +165,7 @@ class ReliefHead:
         times = _times(count, regressions)
         noise = torch.randn_like(truth)
         noise[:regressions] = 0.0
-        state = noised(truth, torch.zeros_like(truth), RELIEF_NOISE, noise, times[:, None, None, None])
+        state = noised(truth, torch.zeros_like(truth), relief.NOISE_SCALE, noise, times[:, None, None, None])
         answers = []
         for _ in range(2):
             own = torch.randn_like(truth)

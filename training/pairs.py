@@ -81,7 +81,8 @@ def pairs_of(sample: Sample, renderer: Renderer, bare: Renderer, tracer: Tracer,
     known = compose(sample.known, shot, sample.known_textures, stage=stage)
     truth = compose(sample.truth, shot, sample.truth_textures, stage=stage)
     passes = renderer.draw(known)
-    plain = bare_plate(bare, known)
+    # On white the plate is a ratio, which is 1 without a product.
+    plain = np.ones_like(passes.plate) if stage.white_backdrop else bare_plate(bare, known)
     ring = ring_of(known, passes.alpha)
 
     def plate_of(scene: Scene, passes: ControlPasses, radiance_of: Any) -> F32:

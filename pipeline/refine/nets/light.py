@@ -17,9 +17,12 @@ from torch.nn import functional as F
 
 from pipeline.refine.nets.inputs import CELL, GRID, LIGHT_PLANES, WORKING, Planes, encode
 
+NOISE_SCALE = 0.15                     # of the coded state, at time 1
 STATE = 6                              # coded product and plate on the grid
 NOISE = 2                              # planes of noise that make one sample differ from another
 FIELDS = 9                             # product: log gain 3, addition 3; plate: log gain 3
+WHITE = 31                             # the plane of the inputs that says the backdrop is white
+FAINT = 0.03                           # share of light missing from where a shadow on white is wholly the network's
 MOST_GAIN = 1.2                        # log; a raster without bounces is never further off
 MOST_ADDED = 0.6                       # linear
 SPATIAL = 0.75                         # cells, width of the Gaussian in the picture
@@ -112,8 +115,16 @@ def fields_of(network: UNet2DModel, shots: Working, state: Tensor, noise: Tensor
 def relit(shots: Working, fields: Fields) -> tuple[Tensor, Tensor]:
     """Product and plate (B, 3, WORKING, WORKING), linear, in the fields' light."""
     gain, added = spread(torch.cat([fields.gain, fields.added], 1), shots.shares).split(3, 1)
-    plate = spread_plate(fields.plate, shots.plate.shape[-2:])
-    return (shots.product * gain.exp() + added).clamp_min(0.0), shots.plate * plate.exp()
+    white = shots.inputs[:, WHITE:WHITE + 1, :1, :1]
+    return (shots.product * gain.exp() + added).clamp_min(0.0), relit_plate(shots.plate, fields.plate, white)
+
+
+def relit_plate(plate: Tensor, field: Tensor, white: Tensor) -> Tensor:
+    """The plate (B, 3, H, W) in the field's light. On white only a shadow changes: purity is not the network's."""
+    gain = F.interpolate(field, size=plate.shape[-2:], mode="bilinear", align_corners=False)
+    shadow = ((1.0 - plate.mean(1, keepdim=True)) / FAINT).clamp(0.0, 1.0)
+    answer = plate * (gain * (1.0 - white * (1.0 - shadow))).exp()
+    return torch.where(white > 0.5, answer.clamp_max(1.0), answer)
 
 
 def state_of(shots: Working, product: Tensor, plate: Tensor) -> Tensor:
@@ -168,8 +179,3 @@ def _folded(planes: Tensor, factor: int) -> Tensor:
 def _layer(plane: Tensor, weight: Tensor, factor: int) -> Tensor:
     total = F.avg_pool2d(weight, factor)
     return F.avg_pool2d(plane * weight, factor) / total.clamp_min(1e-3) * (total > 1e-3)
-
-
-def spread_plate(field: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
-    return F.interpolate(field, size=tuple(size), mode="bilinear", align_corners=False)
-

@@ -21,6 +21,7 @@ FOLD = 4                               # pixels folded into channels, per axis
 UNIT = 0.06                            # log brightness that the state counts as 1
 MOST = 8.0                             # units; e^0.48, a deep shadow between threads
 FLOOR = 0.02                           # linear light added before logarithms
+NOISE_SCALE = 1.0                      # units, at time 1
 MEAN_PX = 6.0                          # sigma of the neighbourhood over which relief has no mean
 
 
