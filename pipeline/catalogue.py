@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from upath import UPath
 
+from pipeline import prompts
 from pipeline.errors import CatalogueError
 
 MESH_SUFFIXES = (".fbx", ".glb", ".gltf", ".obj", ".stl")
@@ -225,6 +226,7 @@ class Settings(_Strict):
     shots: tuple[str | ShotEntry, ...] | None = None
     scale: Annotated[float, Field(gt=0.05, le=4, description="multiplies every shot's size")] = 1.0
     prompt: str = ""
+    prompt_template: Annotated[str, AfterValidator(prompts.checked)] = prompts.DEFAULT
     negative_prompt: str = "cartoon, illustration, blurry, deformed, extra text"
     limits: dict[str, LimitEntry] = {}
     delivery: DeliverySettings = DeliverySettings()

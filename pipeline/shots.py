@@ -14,6 +14,7 @@ from pipeline.catalogue import (
     ShotEntry,
 )
 from pipeline.errors import CatalogueError
+from pipeline.prompts import filled
 
 # Shoes are sold by their side: 90° looks at the side, slightly less shows the toe. A print wrapped around a
 # cylinder is cut off beyond some 15°; a box shows two faces.
@@ -65,9 +66,11 @@ def shots_for(product: Product, settings: Settings, regions: tuple[Region, ...])
 
 
 def prompt_for(product: Product, shot: Shot, settings: Settings) -> str:
-    """What to tell a refiner: the product in words, then the shot, then the house's own words."""
-    parts = (product.manifest.prompt or product.description, shot.prompt, settings.prompt)
-    return ", ".join(part for part in parts if part)
+    """What to tell a refiner: the catalogue's template, by default the product, the shot and the house's own words."""
+    kinds = dict.fromkeys(material.kind for material in product.manifest.material.values() if material.kind)
+    return filled(settings.prompt_template, {
+        "product": product.manifest.prompt or product.description, "name": product.name, "category": product.category,
+        "materials": ", ".join(kinds), "shot": shot.prompt, "stage": shot.stage, "house": settings.prompt})
 
 
 def _shot(entry: str | ShotEntry, product: Product, settings: Settings) -> Shot:
