@@ -1,7 +1,7 @@
 """The two networks as things to be trained: their batches, losses and figures.
 
-A quarter of every batch is asked for the mean (no noise, time 1, squared error): those are the regression row of the
-evaluation, by the same weights. The rest is asked for samples, scored by the energy score.
+A part of every batch is asked for the mean (no noise, time 1, squared error): those are the regression row of the
+evaluation, by the same weights. The rest is asked for two samples each, scored by the energy score.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from training.losses import energy_score, squared_error
 Arrays = dict[str, NDArray[np.float16]]
 Batch = dict[str, Tensor]
 CROP = 128                             # px of a relief example
+MEAN_SHARE = 10.0                      # squared errors of coded light are about a tenth of their roots
 PLATE_SHARE = 0.5                      # of the light loss
 # Planes whose sign turns when the picture is mirrored left to right, and upside down.
 LIGHT_MIRRORED = (13, 33)
@@ -89,29 +90,30 @@ class LightHead:
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         shots = _working(batch)
         count = len(shots.alpha)
-        regressions = count // 4
-        times = _times(count, regressions)
+        means = count // 2
+        times = _times(count, means)
         truth = light.state_of(shots, batch["truth_product"], batch["truth_plate"])
-        wide = times[:, None, None, None]
-        noise = torch.randn_like(truth)
-        noise[:regressions] = 0.0
-        state = noised(truth, shots.raster, light.NOISE_SCALE, noise, wide)
-        answers = []
-        for _ in range(2):
-            own = torch.randn(count, light.NOISE, light.GRID, light.GRID)
-            own[:regressions] = 0.0
-            fields = light.fields_of(network, shots, state, own, times)
-            answers.append([encode(layer) for layer in light.relit(shots, fields)])
+        noise, own = torch.randn_like(truth), torch.randn(count, light.NOISE, light.GRID, light.GRID)
+        noise[:means], own[:means] = 0.0, 0.0
+        state = noised(truth, shots.raster, light.NOISE_SCALE, noise, times[:, None, None, None])
+        first = self._coded(network, shots, state, own, times)
+        rest = light.Working(*(getattr(shots, name)[means:] for name in light.Working.__dataclass_fields__))
+        second = self._coded(network, rest, state[means:], torch.randn_like(own[means:]), times[means:])
         loss = torch.zeros(())
         weights = (shots.alpha * (batch["truth_alpha"] > 0.5), (shots.valid - shots.alpha).clamp_min(0.0))
         for layer, (share, weight, name) in enumerate(((1.0, weights[0], "truth_product"),
                                                        (PLATE_SHARE, weights[1], "truth_plate"))):
             aim = encode(batch[name])
-            sampled = energy_score(*(answer[layer][regressions:] for answer in answers), aim[regressions:],  # type: ignore[misc]
-                                   weight[regressions:])
-            means = squared_error(answers[0][layer][:regressions], aim[:regressions], weight[:regressions])
-            loss = loss + share * (sampled.sum() + 10.0 * means.sum()) / count
+            sampled = energy_score(first[layer][means:], second[layer], aim[means:], weight[means:])
+            mean = squared_error(first[layer][:means], aim[:means], weight[:means])
+            loss = loss + share * (sampled.sum() + MEAN_SHARE * mean.sum()) / count
         return loss
+
+    def _coded(self, network: nn.Module, shots: light.Working, state: Tensor, noise: Tensor, times: Tensor
+               ) -> tuple[Tensor, Tensor]:
+        fields = light.fields_of(network, shots, state, noise, times)  # type: ignore[arg-type]
+        product, plate = light.relit(shots, fields)
+        return encode(product), encode(plate)
 
     def figures(self, network: nn.Module, batch: Batch) -> dict[str, float]:
         """PSNR of coded values over the product: raster, mean, one sample."""
@@ -161,22 +163,19 @@ class ReliefHead:
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         truth, weight = batch["target"], batch["weight"]
         count = len(truth)
-        regressions = count // 4
-        times = _times(count, regressions)
-        noise = torch.randn_like(truth)
-        noise[:regressions] = 0.0
+        means = count // 4
+        times = _times(count, means)
+        noise, own = torch.randn_like(truth), torch.randn_like(truth)
+        noise[:means], own[:means] = 0.0, 0.0
         state = noised(truth, torch.zeros_like(truth), relief.NOISE_SCALE, noise, times[:, None, None, None])
-        answers = []
-        for _ in range(2):
-            own = torch.randn_like(truth)
-            own[:regressions] = 0.0
-            answers.append(network(state, own, batch["fine"], batch["coarse"], times).float())
+        first = network(state, own, batch["fine"], batch["coarse"], times).float()
+        second = network(state[means:], torch.randn_like(own[means:]), batch["fine"][means:], batch["coarse"][means:],
+                         times[means:]).float()
         found = torch.zeros(())
         for patch in (4, 8, 16):
-            found = found + energy_score(*(answer[regressions:] for answer in answers), truth[regressions:],  # type: ignore[misc]
-                                         weight[regressions:], patch).sum() / 3.0
-        means = squared_error(answers[0][:regressions], truth[:regressions], weight[:regressions])
-        return (found + means.sum()) / count
+            found = found + energy_score(first[means:], second, truth[means:], weight[means:], patch).sum() / 3.0
+        mean = squared_error(first[:means], truth[:means], weight[:means])
+        return (found + mean.sum()) / count
 
     def figures(self, network: nn.Module, batch: Batch) -> dict[str, float]:
         """In units: the truth's size, what the mean leaves of it, and the size of a sample."""

@@ -36,7 +36,7 @@ from training.types import Sample
 
 F32 = NDArray[np.float32]
 SIDE = 256                             # pixels of the long side
-SAMPLES, HELD_OUT_SAMPLES = 16, 64     # paths per pixel, then denoised
+SAMPLES, HELD_OUT_SAMPLES = 16, 36     # paths per pixel, then denoised
 DEPTH = 6                              # bounces
 CLOSE_MM = (0.12, 0.9)                 # millimetres per pixel in a close view, log-uniform
 OWN_LIGHT = 0.3                        # share of products under a panorama of their own

@@ -24,7 +24,7 @@ from training.heads import HEADS, Head
 
 Arrays = dict[str, NDArray[np.float16]]
 LOOK_AGAIN_S = 60.0
-HELD_BACK = 25                         # every so many products are for validation, never trained on
+HELD_BACK = 12                         # every so many products are for validation, never trained on
 
 
 class Examples:
