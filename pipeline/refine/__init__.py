@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from pipeline.refine import diffusers_controlnet as _diffusers_controlnet  # noqa: F401  registers itself
+from pipeline.refine import embedded as _embedded  # noqa: F401  registers itself
 from pipeline.refine import none as _none  # noqa: F401  registers itself
 from pipeline.refine.provenance import array_sha256, read_provenance, save_png, srgb_profile, xmp_packet
 from pipeline.refine.registry import PRESETS, find

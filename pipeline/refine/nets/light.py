@@ -15,6 +15,7 @@ from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor
 from torch.nn import functional as F
 
+from pipeline.colour import PURE_BACKGROUND_RATIO
 from pipeline.refine.nets.inputs import CELL, GRID, LIGHT_PLANES, WORKING, Planes, encode
 
 NOISE_SCALE = 0.15                     # of the coded state, at time 1
@@ -122,7 +123,7 @@ def relit(shots: Working, fields: Fields) -> tuple[Tensor, Tensor]:
 def relit_plate(plate: Tensor, field: Tensor, white: Tensor) -> Tensor:
     """The plate (B, 3, H, W) in the field's light. On white only a shadow changes: purity is not the network's."""
     gain = F.interpolate(field, size=plate.shape[-2:], mode="bilinear", align_corners=False)
-    shadow = ((1.0 - plate.mean(1, keepdim=True)) / FAINT).clamp(0.0, 1.0)
+    shadow = ((PURE_BACKGROUND_RATIO - plate.mean(1, keepdim=True)) / FAINT).clamp(0.0, 1.0)
     answer = plate * (gain * (1.0 - white * (1.0 - shadow))).exp()
     return torch.where(white > 0.5, answer.clamp_max(1.0), answer)
 
