@@ -20,7 +20,7 @@ F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 
-SEAM_BAND = 4                  # px on either side of a region's border
+SEAM_BAND = 2                  # px on either side of a region's border
 SEAM_BLOCK = 24                # px of border that are averaged
 EDGE_REACH = 5.0               # px across the outline
 EDGE_STEP = 0.25
@@ -79,7 +79,7 @@ def seam(picture: U8, truth: Truth, places: Places) -> float:
         for x in range(0, off.shape[1], SEAM_BLOCK):
             block = slice(y, y + SEAM_BLOCK), slice(x, x + SEAM_BLOCK)
             inside, outside = places.inside_band[block], places.outside_band[block]
-            if min(inside.sum(), outside.sum()) < SEAM_BLOCK:
+            if min(inside.sum(), outside.sum()) < SEAM_BLOCK / 2:
                 continue
             at = middle[block][outside].mean(axis=0)
             step = off[block][inside].mean(axis=0) - off[block][outside].mean(axis=0)

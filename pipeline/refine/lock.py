@@ -25,14 +25,15 @@ from scipy import ndimage
 
 from pipeline.catalogue import Region
 from pipeline.colour import from_display, quantise, srgb_encode, view_transform
-from pipeline.refine.lock_fields import Segment, Window, luminance, ratio_field, segments_of, smooth
+from pipeline.refine.lock_fields import Segment, Window, luminance, segments_of, smooth
 from pipeline.refine.lock_light import (
     Parts,
-    agreement,
+    cast_of,
     fit_gloss,
     gloss_share,
     legitimate,
     light_gain,
+    light_step,
     ramp,
     structure,
     unclipped,
@@ -45,6 +46,8 @@ from pipeline.render.types import F32, ControlPasses
 VERSION = 1                    # bumped by hand when a locked picture changes
 FLAT = 0.05                    # of log albedo; detail above it makes fine shading suspect of being texture
 FAITHFUL = (0.80, 0.95)        # of SSIM's structure term: from where detail is believed, and from where wholly
+BARE = (0.6, 0.9)              # specular share of the light from which the albedo no longer decides, and hardly shows
+CAST_SPREAD = 0.12             # of the product's extent, σ; a colour cast is slower than that, a coloured thing is not
 SOLID = 0.999                  # alpha from which a pixel is all product
 
 
@@ -114,24 +117,27 @@ def _locked(pixels: NDArray[np.uint8], cut: _Cut, protected: F32, settings: Lock
     seen = from_display(pixels)
     edge = 0 if settings.aligned else int(np.ceil(settings.edge_px * scale))
     trust = _trusted(cut, edge) * unclipped(pixels)
+    if not settings.aligned:
+        seen = seen / cast_of(seen, cut.parts, trust, CAST_SPREAD * max(seen.shape))
     region_sigma, detail_sigma = settings.region_px * scale, settings.detail_px * scale
     gloss_gain = fit_gloss(seen, cut.parts, trust, cut.segments, region_sigma)
     gloss = gloss_gain[..., None] * cut.parts.gloss + cut.parts.glow
     matt = luminance(cut.parts.matt)
-    matt_seen = np.maximum(luminance(seen - gloss), 0.0)
+    shown, shine = luminance(seen), luminance(gloss)
     calm = trust * (1.0 - gloss_share(cut.parts, gloss_gain)) ** 2
-    slow = light_gain(matt_seen, matt, calm, cut.segments, region_sigma)
+    slow = light_gain(shown, matt, shine, calm, cut.segments, region_sigma)
+    fast = light_step(shown, matt, shine, calm, cut.segments, detail_sigma, slow)
     in_print = _feathered(protected, cut.alpha, max(1, round(settings.feather_px * scale)))
     if settings.aligned:
-        near = light_gain(matt_seen, matt, calm, cut.segments, detail_sigma, slow)
-        return _with_print(pixels, cut, _filled(slow, cut), _filled(near, cut), gloss, in_print * cut.alpha)
-    fast = ratio_field(matt_seen, matt, calm * agreement(matt_seen, matt * slow), cut.segments, detail_sigma, slow)
-    fast = _filled(fast, cut)
+        return _with_print(pixels, cut, _filled(slow, cut), _filled(fast, cut), gloss, in_print * cut.alpha)
+    fast, slow = _filled(fast, cut), _filled(slow, cut)
     expected = cut.parts.matt * fast[..., None] + gloss
-    faithful = ramp(structure(luminance(seen), luminance(expected), cut.solid, 2.0 * detail_sigma), *FAITHFUL)
+    faithful = ramp(structure(shown, matt * fast + shine, cut.solid, 2.0 * detail_sigma), *FAITHFUL)
     flat = _flatness(cut.albedo, detail_sigma) * np.minimum(4.0 * trust, 1.0)
-    kept = settings.relief * cut.solid * (1.0 - (1.0 - faithful) * (1.0 - flat))
-    outside = expected + kept[..., None] * legitimate(seen - expected, expected, cut.parts.matt, cut.parts.gloss)
+    # Metal has no albedo to lock, and reflections that the raster knows only roughly.
+    bare = ramp(gloss_share(cut.parts, gloss_gain), *BARE)
+    kept = settings.relief * cut.solid * (1.0 - (1.0 - faithful) * (1.0 - flat) * (1.0 - bare))
+    outside = expected + kept[..., None] * legitimate(seen - expected, expected, cut.parts.gloss)
     inside = cut.parts.matt * (slow + (fast - slow) * faithful)[..., None] + gloss
     colour = outside + (inside - outside) * in_print[..., None]
     return _composited(pixels, seen, np.maximum(colour, 0.0), cut, edge, SPREAD * scale)
@@ -194,7 +200,7 @@ def _composited(pixels: NDArray[np.uint8], seen: F32, colour: F32, cut: _Cut, ed
         behind = plate_behind(coded, pure_white(cut.plate), ~rim, spread)
         whole = _display(colour) * alpha + behind * (1.0 - alpha)
     else:
-        behind = plate_behind(seen, cut.plate, ~rim, spread)
+        behind = plate_behind(from_display(pixels), cut.plate, ~rim, spread)
         whole = _display(colour * alpha + behind * (1.0 - alpha))
     astray = rim & ~touched & (np.abs(whole - coded).max(axis=-1) > AGREES)
     return np.where((touched | astray)[..., None], quantise(whole), pixels)

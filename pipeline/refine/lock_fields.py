@@ -17,6 +17,7 @@ Window = tuple[slice, slice]
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec. 709
 _LEAST_WEIGHT = 1e-3           # of full weight; below it a field falls back to the next coarser one
 _SMALLEST_BOXED = 2.5          # σ in px from which three boxes stand in for a Gaussian
+_SIGMA_IN_BLOCKS = 3.0         # blocks that a very wide σ still spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +44,37 @@ def smooth(field: F32, sigma: float) -> F32:
     """Gaussian of an (H, W) field, zero beyond its border.
 
     Wide ones are three running means, whose cost does not grow with σ (P. Kovesi, "Fast Almost-Gaussian
-    Filtering", DICTA 2010).
+    Filtering", DICTA 2010); very wide ones are worked out on blocks of pixels and brought back.
     """
     if sigma < _SMALLEST_BOXED:
         return np.asarray(ndimage.gaussian_filter(field, sigma, mode="constant", truncate=3.0))
+    block = int(sigma / _SIGMA_IN_BLOCKS)
+    if block > 1:
+        return _on_blocks(field, sigma, block)
     out = field
     for width in box_widths(sigma):
         for axis in (0, 1):
             out = ndimage.uniform_filter1d(out, width, axis=axis, mode="constant")
     return np.asarray(out)
+
+
+def _on_blocks(field: F32, sigma: float, block: int) -> F32:
+    height, width = field.shape
+    whole = np.pad(field, ((0, -height % block), (0, -width % block)))
+    firsts = np.add.reduceat(whole, np.arange(0, whole.shape[0], block), axis=0)
+    small = np.add.reduceat(firsts, np.arange(0, whole.shape[1], block), axis=1) / np.float32(block * block)
+    small = smooth(np.asarray(small, np.float32), sigma / block)
+    # Block centres lie at (i + 0.5) · block − 0.5.
+    rows, columns = ((np.arange(length) + 0.5) / block - 0.5 for length in (height, width))
+    return np.ascontiguousarray(_interpolated(_interpolated(small, rows).T, columns).T)
+
+
+def _interpolated(field: F32, places: NDArray[np.float64]) -> F32:
+    """Rows of a field between its rows, linearly; beyond the first and last, those."""
+    places = np.clip(places, 0.0, len(field) - 1.0)
+    low = np.minimum(places.astype(np.intp), max(len(field) - 2, 0))
+    share = (places - low).astype(np.float32)[:, None]
+    return field[low] * (1.0 - share) + field[np.minimum(low + 1, len(field) - 1)] * share
 
 
 def box_widths(sigma: float) -> Sequence[int]:

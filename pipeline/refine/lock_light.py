@@ -16,6 +16,9 @@ from pipeline.refine.lock_fields import Segment, luminance, ratio_field, segment
 from pipeline.render.types import F32
 
 DISAGREES = 0.18               # of log light; a pixel this far off its surroundings counts a quarter
+NEIGHBOURS = 2.0               # px, σ over which a pixel and its neighbours are judged together
+WIDER = 6.0                    # times σ, of the light that an unknown place falls back to
+STEP_RANGE = (0.3, 3.0)        # of one step
 HIGHEST_GAIN = 3.0             # of the raster's specular light; more is the refiner's own highlight
 CLIPPED = 250                  # code value from which a channel no longer tells how bright it was
 PRIOR = 0.01                   # of a pixel's say; many pixels that show nothing still leave the gain at 1
@@ -99,31 +102,40 @@ def gloss_share(parts: Parts, gain: F32) -> F32:
     return np.asarray(gloss / np.maximum(gloss + luminance(parts.matt), 1e-5))
 
 
-def light_gain(matt_seen: F32, matt: F32, weight: F32, segments: Sequence[Segment], sigma: float,
-               otherwise: F32 | None = None) -> F32:
-    """(h, w) achromatic gain k of the raster's diffuse light, smooth over ``sigma`` pixels.
+def light_gain(seen: F32, matt: F32, gloss: F32, weight: F32, segments: Sequence[Segment], sigma: float) -> F32:
+    """(h, w) achromatic gain k of the raster's diffuse light, smooth over ``sigma`` pixels. All are luminances."""
+    level = np.clip(segment_level(np.maximum(seen - gloss, 0.0), matt, weight, segments, 1.0), *K_RANGE)
+    wide = light_step(seen, matt, gloss, weight, segments, WIDER * sigma, level)
+    return light_step(seen, matt, gloss, weight, segments, sigma, wide)
 
-    Both are luminances. A ratio of sums does not move when print is smeared or shifted inside its window; what
-    is missing or invented there disagrees with its surroundings and counts little the second time.
+
+def light_step(seen: F32, matt: F32, gloss: F32, weight: F32, segments: Sequence[Segment], sigma: float, gain: F32
+               ) -> F32:
+    """(h, w) a better gain: one Newton step towards equal sums of √(k · matt + gloss) and √seen around every pixel.
+
+    Square roots, because pictures are blurred, resized and decoded as code values: so a sum does not move when
+    print is smeared or shifted inside its window. What is missing or invented disagrees even when blurred, and
+    counts little.
     """
-    if otherwise is None:
-        level = segment_level(matt_seen, matt, weight, segments, 1.0)
-        otherwise = ratio_field(matt_seen, matt, weight, segments, 6.0 * sigma, level)
-    first = np.clip(ratio_field(matt_seen, matt, weight, segments, sigma, otherwise), *K_RANGE)
-    again = weight * agreement(matt_seen, matt * first)
-    return np.clip(ratio_field(matt_seen, matt, again, segments, sigma, np.clip(otherwise, *K_RANGE)), *K_RANGE)
+    shown, due = np.sqrt(np.maximum(seen, 0.0)), np.sqrt(np.maximum(matt * gain + gloss, np.float32(1e-5)))
+    slope = matt * gain / (2.0 * due)
+    trust = weight * agreement(shown, due, weight)
+    step = ratio_field(shown - due + slope, slope, trust, segments, sigma, np.ones_like(gain))
+    return np.clip(gain * np.clip(step, *STEP_RANGE), *K_RANGE)
 
 
-def agreement(seen: F32, expected: F32) -> F32:
-    """(h, w) 1 where two luminances agree, a quarter where they are ``DISAGREES`` apart, then falling fast."""
-    floor = np.float32(2e-3)
-    off = np.log((seen + floor) / (expected + floor)) / DISAGREES
+def agreement(shown: F32, due: F32, weight: F32) -> F32:
+    """(h, w) 1 where two root luminances agree in their blurred values, a quarter where ``DISAGREES`` apart."""
+    floor = np.float32(0.03)
+    above, below = smooth(weight * (shown + floor), NEIGHBOURS), smooth(weight * (due + floor), NEIGHBOURS)
+    off = 2.0 * np.log((above + np.float32(1e-6)) / (below + np.float32(1e-6))) / DISAGREES
     return np.asarray(1.0 / (1.0 + off * off) ** 2, np.float32)
 
 
 def unclipped(pixels: NDArray[np.uint8]) -> F32:
     """(h, w) 1 where no channel is blown out."""
-    return np.asarray(pixels.max(axis=-1) < CLIPPED, np.float32)
+    highest = np.maximum(np.maximum(pixels[..., 0], pixels[..., 1]), pixels[..., 2])
+    return np.asarray(highest < CLIPPED, np.float32)
 
 
 def structure(seen: F32, expected: F32, weight: F32, sigma: float) -> F32:
@@ -147,17 +159,44 @@ def ramp(values: F32, low: float, high: float) -> F32:
     return np.asarray(share * share * (3.0 - 2.0 * share), np.float32)
 
 
-def legitimate(change: F32, expected: F32, matt: F32, gloss: F32) -> F32:
-    """(h, w, 3) the part of a change that light can make: more or less of the matt colour, more or less gloss.
+def legitimate(change: F32, expected: F32, gloss: F32) -> F32:
+    """(h, w, 3) the part of a change that light can make: more or less of the expected colour, more or less gloss.
 
-    Gloss across the matt colour counts beyond a tint only, for a cast looks the same.
+    Gloss across the expected colour counts beyond a tint only, for a cast looks the same.
     """
-    own = matt / np.maximum(np.linalg.norm(matt, axis=-1, keepdims=True), np.float32(1e-5))
-    along = (change * own).sum(axis=-1, keepdims=True)
-    size = np.linalg.norm(expected, axis=-1, keepdims=True)
+    size = _dot(expected, expected) ** 0.5
+    own = expected / np.maximum(size, np.float32(1e-5))
+    along = _dot(change, own)
     along = np.clip(along, -DEEPEST * size, BRIGHTEST * (size + np.float32(0.2)))
-    beside = gloss - (gloss * own).sum(axis=-1, keepdims=True) * own
-    beside = beside / np.maximum(np.linalg.norm(beside, axis=-1, keepdims=True), np.float32(1e-5))
-    across = (change * beside).sum(axis=-1, keepdims=True)
+    white = gloss / np.maximum(_dot(gloss, gloss) ** 0.5, np.float32(1e-5))
+    shared = _dot(white, own)
+    beside = white - shared * own
+    apart = _dot(beside, beside) ** 0.5
+    across = _dot(change, beside) / np.maximum(apart, np.float32(1e-5))
     across = np.sign(across) * np.maximum(np.abs(across) - np.float32(TINT) * size, 0.0)
-    return np.asarray(along * own + across * beside, np.float32)
+    # So much gloss brings light of the own colour with it; where the two are alike that soon is more than there is.
+    most = (np.maximum(along, 0.0) + np.float32(TINT) * size) * apart / np.maximum(shared, np.float32(0.1))
+    across = np.clip(across, -most, most)
+    return np.asarray(along * own + across * beside / np.maximum(apart, np.float32(1e-5)), np.float32)
+
+
+def cast_of(observed: F32, parts: Parts, weight: F32, sigma: float) -> F32:
+    """(h, w, 3) the refined picture's slow colour cast, of luminance 1 on grey: what no light of the stage explains.
+
+    Over ``sigma`` pixels and all parts of the product together, so that one odd material does not count as one.
+    """
+    expected = parts.matt + parts.gloss + parts.glow
+    level = luminance(observed) / np.maximum(luminance(expected), np.float32(1e-3))
+    known = weight * np.float32(1.0) / (np.float32(0.05) + luminance(expected))
+    ratios = []
+    for channel in range(3):
+        above = known * observed[..., channel]
+        below = known * expected[..., channel] * level
+        ratios.append((smooth(above, sigma) + 1e-4) / (smooth(below, sigma) + 1e-4))
+    cast = np.stack(ratios, axis=-1)
+    return np.asarray(cast / luminance(cast)[..., None], np.float32)
+
+
+def _dot(first: F32, second: F32) -> F32:
+    """(h, w, 1) scalar products of (h, w, 3) vectors."""
+    return np.asarray(np.einsum("ijk,ijk->ij", first, second)[..., None])

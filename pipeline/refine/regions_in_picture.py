@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.catalogue import Region, RegionKind
-from pipeline.regions import in_region
+from pipeline.regions import DEFAULT_STITCH_WIDTH, in_region
 from pipeline.render.types import F32, U32, ControlPasses
 
 KINDS: tuple[RegionKind, ...] = ("label", "logo", "stitching")
@@ -62,9 +62,10 @@ def regions_in_picture(passes: ControlPasses, regions: Sequence[Region],
     frame = _frame(passes, window)
     found: list[RegionInPicture] = []
     for region in wanted:
-        share = _share(frame, region, _of_material(passes, region, frame.material))
-        if share is not None:
-            found += _split(frame, region, share, window)
+        material = _of_material(passes, region, frame.material)
+        near = _near(frame, region, material)
+        if near is not None:
+            found += _occurrences(frame, region, material, near, window)
     return found
 
 
@@ -82,7 +83,6 @@ class _Frame:
 
     uv: F32                                # (h, w, 2) NaN where nothing is near
     seen: Bools                            # (h, w)
-    slopes: F32                            # (h, w, 2, 2) d(u, v)/d(x, y)
     alpha: F32
     instance: U32
     material: U32
@@ -90,39 +90,36 @@ class _Frame:
 
 
 def _product_window(passes: ControlPasses) -> Window | None:
-    touched = (passes.alpha > 0.0) & (passes.chart_id > 0)
-    rows, columns = np.flatnonzero(touched.any(axis=1)), np.flatnonzero(touched.any(axis=0))
+    return _bounds((passes.alpha > 0.0) & (passes.chart_id > 0), 1)
+
+
+def _bounds(mask: Bools, margin: int) -> Window | None:
+    """Rows and columns that hold a mask and ``margin`` pixels around it, cut off at the border."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return None
-    height, width = passes.alpha.shape
-    return (slice(max(int(rows[0]) - 1, 0), min(int(rows[-1]) + 2, height)),
-            slice(max(int(columns[0]) - 1, 0), min(int(columns[-1]) + 2, width)))
+    return (slice(max(int(rows[0]) - margin, 0), min(int(rows[-1]) + 1 + margin, mask.shape[0])),
+            slice(max(int(columns[0]) - margin, 0), min(int(columns[-1]) + 1 + margin, mask.shape[1])))
 
 
 def _frame(passes: ControlPasses, window: Window) -> _Frame:
     uv, chart, instance = passes.uv[window], passes.chart_id[window], passes.instance_id[window]
     material, alpha = passes.material_id[window], passes.alpha[window]
-    slopes = _slopes(uv, chart, instance)
-    centred = np.isfinite(uv).all(axis=-1) & (instance > 0)
-    missed = (alpha > 0.0) & ~centred
-    if missed.any() and centred.any():
-        away, (row, column) = ndimage.distance_transform_edt(~centred, return_indices=True)
-        reach = missed & (away < 1.5)
-        y, x = np.nonzero(reach)
-        near = row[reach], column[reach]
-        step = np.stack([x - near[1], y - near[0]], axis=-1).astype(np.float32)
-        uv = uv.copy()
-        uv[reach] = uv[near] + (slopes[near] @ step[..., None])[..., 0]
-        chart, instance, material = (_filled(field, reach, near) for field in (chart, instance, material))
-        slopes[reach] = slopes[near]
-        centred = centred | reach
-    return _Frame(uv, centred, slopes, alpha, instance, material, chart)
-
-
-def _filled(field: U32, where: Bools, near: tuple[NDArray[np.intp], NDArray[np.intp]]) -> U32:
-    copy = field.copy()
-    copy[where] = field[near]
-    return copy
+    centred = (instance > 0) & np.isfinite(uv[..., 0]) & np.isfinite(uv[..., 1])
+    rows, columns = np.nonzero((alpha > 0.0) & ~centred)
+    if len(rows):
+        uv, chart, instance, material, centred = (field.copy() for field in (uv, chart, instance, material, centred))
+        known = centred.copy()
+        # Diagonal neighbours first, so that a nearer one has the last word.
+        for down, right in ((1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1)):
+            y, x = rows + down, columns + right
+            usable = (y >= 0) & (y < known.shape[0]) & (x >= 0) & (x < known.shape[1])
+            usable[usable] = known[y[usable], x[usable]]
+            here, there = (rows[usable], columns[usable]), (y[usable], x[usable])
+            for field in (uv, chart, instance, material):
+                field[here] = field[there]
+            centred[here] = True
+    return _Frame(uv, centred, alpha, instance, material, chart)
 
 
 def _slopes(uv: F32, chart: U32, instance: U32) -> F32:
@@ -154,41 +151,49 @@ def _of_material(passes: ControlPasses, region: Region, material: U32) -> Bools:
     return np.isin(material, indices)
 
 
-def _share(frame: _Frame, region: Region, material: Bools) -> F32 | None:
-    """(h, w) share of each pixel's square that lies in the region, or None where none does."""
-    candidates = frame.seen & material
+def _near(frame: _Frame, region: Region, material: Bools) -> Window | None:
+    """The part of the frame whose uv lies in the region's bounding box, and a pixel around it."""
+    points = np.asarray(region.polygon or region.path, np.float64)
+    margin = (region.width or DEFAULT_STITCH_WIDTH) / 2 if region.kind == "stitching" else 0.0
+    low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
+    u, v = frame.uv[..., 0], frame.uv[..., 1]
+    return _bounds(frame.seen & material & (u >= low[0]) & (u <= high[0]) & (v >= low[1]) & (v <= high[1]), 2)
+
+
+def _share(frame: _Frame, region: Region, candidates: Bools, box: Window) -> F32:
+    """(h, w) of a box: the share of each pixel's square that lies in the region."""
+    uv = frame.uv[box]
     hard = np.zeros(candidates.shape, bool)
-    hard[candidates] = in_region(frame.uv[candidates], region)
+    hard[candidates] = in_region(uv[candidates], region)
     # One pixel further out: a band about as thin as a pixel misses some of the centres it runs between.
     around = ndimage.binary_dilation(hard, iterations=1) & candidates
     edge = around & ~ndimage.binary_erosion(hard, border_value=1)
-    if not around.any():
-        return None
     share = hard.astype(np.float32)
     offsets = (np.arange(SUBSAMPLES, dtype=np.float32) + 0.5) / SUBSAMPLES - 0.5
     x, y = (grid.ravel() for grid in np.meshgrid(offsets, offsets))
     steps = np.stack([x, y])                                           # (2, n)
-    places = frame.uv[edge][:, :, None] + frame.slopes[edge] @ steps   # (pixels, 2, n)
+    slopes = _slopes(uv, frame.chart[box], frame.instance[box])[edge]
+    places = uv[edge][:, :, None] + slopes @ steps                     # (pixels, 2, n)
     inside = in_region(np.swapaxes(places, 1, 2).reshape(-1, 2), region).reshape(-1, steps.shape[1])
     share[edge] = inside.mean(axis=1)
     return share
 
 
-def _split(frame: _Frame, region: Region, share: F32, window: Window) -> list[RegionInPicture]:
-    """One occurrence per instance and chart, the largest first."""
-    inside = share > 0.0
-    keys, counts = np.unique(np.stack([frame.instance[inside], frame.chart[inside]], axis=1), axis=0,
-                             return_counts=True)
+def _occurrences(frame: _Frame, region: Region, material: Bools, near: Window, window: Window
+                 ) -> list[RegionInPicture]:
+    """One per instance and chart, the largest first."""
+    share = _share(frame, region, frame.seen[near] & material[near], near)
+    instances, charts, inside = frame.instance[near], frame.chart[near], share > 0.0
+    keys, counts = np.unique(np.stack([instances[inside], charts[inside]], axis=1), axis=0, return_counts=True)
     result: list[RegionInPicture] = []
     for (instance, chart), count in sorted(zip(keys.tolist(), counts.tolist(), strict=True),
                                            key=lambda pair: (-pair[1], pair[0])):
-        own = inside & (frame.instance == instance) & (frame.chart == chart)
-        if count < FEWEST_PIXELS:
+        own = inside & (instances == instance) & (charts == chart)
+        box = _bounds(own, 0)
+        if count < FEWEST_PIXELS or box is None:
             continue
-        rows, columns = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
-        box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-        coverage = np.where(own[box], share[box] * frame.alpha[box], 0.0).astype(np.float32)
-        place = (slice(box[0].start + window[0].start, box[0].stop + window[0].start),
-                 slice(box[1].start + window[1].start, box[1].stop + window[1].start))
-        result.append(RegionInPicture(region, int(instance), int(chart), place, coverage))
+        coverage = np.where(own[box], share[box] * frame.alpha[near][box], 0.0).astype(np.float32)
+        rows, columns = (slice(inner.start + middle.start + outer.start, inner.stop + middle.start + outer.start)
+                         for inner, middle, outer in zip(box, near, window, strict=True))
+        result.append(RegionInPicture(region, int(instance), int(chart), (rows, columns), coverage))
     return result
