@@ -2,6 +2,7 @@
 CATALOGUE ?= $(or $(PACKSHOT_CATALOGUE),examples/catalogue)
 STORE ?= $(or $(PACKSHOT_STORE),store)
 PORT ?= 3000
+MINUTES ?= 60
 BIN := .venv/bin
 
 export PACKSHOT_CATALOGUE := $(CATALOGUE)
@@ -9,7 +10,7 @@ export PACKSHOT_STORE := $(STORE)
 # One BLAS or OpenMP pool per process: oversubscribed threads are several times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest proof
+.PHONY: trainer train-data train-run train-eval setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest proof
 
 setup:
 	@./setup.sh
@@ -39,6 +40,22 @@ proof: setup  ## the renderer against the corpus's references and against path t
 	@$(BIN)/python -m benchmarks.proof_khronos --out proof
 	@$(BIN)/python -m benchmarks.proof_unwrap --out proof
 	@$(BIN)/python -m benchmarks.proof_pathtrace --out proof
+
+train-data: trainer  ## pairs of pictures to train and to evaluate on, from seeds: about an hour on two cores
+	@$(BIN)/python -m training.pairs --out training-data
+	@$(BIN)/python -m training.pairs --out training-data --held-out
+	@$(BIN)/python -m training.real_products --out training-data/real
+
+train-run: trainer  ## both networks, one per core; goes on where it stopped (MINUTES=60)
+	@$(BIN)/python -m training.train light --data training-data --out training-run --minutes $(MINUTES) & \
+	$(BIN)/python -m training.train relief --data training-data --out training-run --minutes $(MINUTES) & wait
+	@$(BIN)/python -m training.package --run training-run --out training-run/model
+
+train-eval: trainer  ## the table of the README: the packaged model on products it has never seen
+	@$(BIN)/python -m training.evaluate --data training-data --learned training.rows:packaged --json training-data/evaluation.json
+
+trainer: setup
+	@PATH="$$PATH:$(BIN)" uv pip install -q --python $(BIN)/python -r requirements.lock "mitsuba==3.9.1" "pyoidn>=2.5"
 
 bench-ingest: setup  ## how long a file is on its way to the canonical mesh (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks.ingest_speed

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 F32 = NDArray[np.float32]
 OFF = 2                    # pixels off the product from which the traced floor is believed
+DARKEST = 0.02             # share of light below which no shadow in a studio is
 SPREAD = 1.5               # σ in px of the blur that joins what is taken from the nearest believed pixels
 
 
@@ -27,6 +28,8 @@ def completed_plate(traced: F32, drawn: F32, *coverages: F32) -> F32:
     if doubtful.all() or not doubtful.any():
         return drawn if doubtful.all() else traced
     ratio = np.clip(traced / np.maximum(drawn, 1e-4), 0.0, 8.0)
+    unlit = ratio.max(axis=-1, keepdims=True) < DARKEST  # a horizon between floor and surroundings, not a shadow
+    traced, ratio = np.where(unlit, drawn, traced), np.where(unlit, 1.0, ratio)
     rows, columns = ndimage.distance_transform_edt(doubtful, return_distances=False, return_indices=True)
     nearest = ratio[rows, columns]
     joined = ndimage.gaussian_filter(nearest, (SPREAD, SPREAD, 0.0))

@@ -39,6 +39,7 @@ SIDE = 256                             # pixels of the long side
 SAMPLES, HELD_OUT_SAMPLES = 16, 36     # paths per pixel, then denoised
 DEPTH = 6                              # bounces
 CLOSE_MM = (0.12, 0.9)                 # millimetres per pixel in a close view, log-uniform
+KNOWN_FLOOR = 8.0                      # product sizes; further out the traced floor ends in a horizon
 OWN_LIGHT = 0.3                        # share of products under a panorama of their own
 FRAMES = ((256, 256), (256, 256), (256, 144), (204, 256))  # hero, square, portrait
 _HALF = ("beauty", "product", "plate", "alpha", "base_color", "diffuse_albedo", "diffuse", "specular", "emissive",
@@ -86,7 +87,7 @@ def pairs_of(sample: Sample, renderer: Renderer, bare: Renderer, tracer: Tracer,
     ring = ring_of(known, passes.alpha)
 
     def plate_of(scene: Scene, passes: ControlPasses, radiance_of: Any) -> F32:
-        floor = (distance_to_floor(scene) < np.inf)[..., None]
+        floor = (distance_to_floor(scene) < KNOWN_FLOOR)[..., None]
         ratio = traced_ratio(scene, radiance_of)
         return np.asarray(np.where(floor, plain * ratio, passes.plate), np.float32)
 
