@@ -36,7 +36,7 @@ def refused(settings: RefinerSettings) -> RefineError:
     return caught.value
 
 
-def cut_to(size: int) -> Callable[[Path], None]:
+def cut_to(size: int) -> Callable[[Path], object]:
     return lambda folder: (folder / UNET).write_bytes((folder / UNET).read_bytes()[:size])
 
 
@@ -69,7 +69,7 @@ def in_shards(folder: Path) -> None:
     (edited("controlnet/config.json", in_channels=9), "controlnet_incompatible"),
     (edited("controlnet/config.json", block_out_channels=[32, 128]), "controlnet_incompatible")])
 def test_a_folder_that_is_not_whole_or_does_not_fit_is_found_out_before_torch_loads_it(
-        tiny_sd15: Path, tmp_path: Path, damage: Callable[[Path], None], code: str) -> None:
+        tiny_sd15: Path, tmp_path: Path, damage: Callable[[Path], object], code: str) -> None:
     copy = Path(shutil.copytree(tiny_sd15, tmp_path / "model"))
     damage(copy)
     with pytest.raises(RefineError) as caught:
@@ -162,6 +162,18 @@ def test_what_fits_in_no_way_is_a_named_error(tiny_sd15: Path, monkeypatch: pyte
     assert error.code == "out_of_memory"
     assert "long_side" in error.hint
     assert tight.tried == [(1, False), (1, True)]
+
+
+def test_weights_that_do_not_fit_are_not_called_unreadable(tiny_sd15: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 5.00 GiB")
+
+    monkeypatch.setattr("diffusers.StableDiffusionControlNetImg2ImgPipeline.to", full)
+    error = refused(settings_for(tiny_sd15))
+    assert error.code == "out_of_memory"
+    assert "offload" in error.hint
 
 
 def test_a_pipeline_that_stops_for_another_reason_is_not_taken_for_a_full_device(

@@ -232,7 +232,7 @@ def _require_stated(model: Weights, known: weights.Known) -> None:
 
 
 def _licences(settings: RefinerSettings) -> str:
-    stated = dict.fromkeys(f"{each.model}: {each.licence}" for each in settings.weights
+    stated = dict.fromkeys(f"{weights.name_of(each.model)}: {each.licence}" for each in settings.weights
                            if each.licence)
     return "; ".join(stated) or "not stated"
 

@@ -56,12 +56,22 @@ def load_pipeline(settings: RefinerSettings, identity: RefinerIdentity) -> Any:
                 for net_folder in net_folders]
         pipeline = pipeline_class.from_pretrained(folder, controlnet=nets[0], dtype=dtype, use_safetensors=True,
                                                   local_files_only=True, **code.not_loaded)
+        _place(pipeline, nets, settings, offload, device)
+    except torch.OutOfMemoryError as error:
+        raise RefineError("out_of_memory", f"The weights of {identity.model} do not fit {device}.",
+                          "Set offload to model or sequential, dtype to float16, or free the device.") from error
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise RefineError("model_unreadable", f"diffusers cannot load {identity.model}: {_first_line(error)}",
                           "Save the pipeline again with this version of diffusers, or use another model.") from error
+    log.info("loaded %s with %d ControlNet(s) as %s on %s, offload %s, in %.1f s", identity.model, len(nets), dtype,
+             device, offload, time.perf_counter() - started)
+    return pipeline
+
+
+def _place(pipeline: Any, nets: list[Any], settings: RefinerSettings, offload: Offload, device: str) -> None:
     if len(nets) > 1:
-        # Not passed above: from_pretrained compares its class with the one the folder was saved with.
-        pipeline.register_modules(controlnet=code.joined(nets))
+        # Not given to from_pretrained, which compares its class with the one the folder was saved with.
+        pipeline.register_modules(controlnet=family_code(family_of(settings.preset)).joined(nets))
     pipeline.set_progress_bar_config(disable=True)
     if settings.vae_tiling:
         pipeline.vae.enable_tiling()
@@ -71,9 +81,6 @@ def load_pipeline(settings: RefinerSettings, identity: RefinerIdentity) -> Any:
         pipeline.enable_sequential_cpu_offload(device=device)
     else:
         pipeline.to(device)
-    log.info("loaded %s with %d ControlNet(s) as %s on %s, offload %s, in %.1f s", identity.model, len(nets), dtype,
-             device, offload, time.perf_counter() - started)
-    return pipeline
 
 
 def offload_on(settings: RefinerSettings, device: str) -> Offload:

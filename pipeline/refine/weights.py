@@ -22,7 +22,7 @@ _hashes: dict[tuple[str, int, int], str] = {}
 class Known:
     """What a model is known by, before any of it is loaded."""
 
-    name: str                              # of the folder, or the hub id or S3 path
+    name: str                              # as name_of says it
     revision: str = ""                     # commit of the hub; digest of S3's listing
     sha256: str = ""                       # of a local folder
 
@@ -37,6 +37,15 @@ def is_local(model: str) -> bool:
 
 def is_on_hub(model: str) -> bool:
     return bool(model) and not is_local(model) and not weights_s3.is_s3(model)
+
+
+def name_of(model: str) -> str:
+    """A hub id as it is; a folder's own name, since where it lies is nobody's business."""
+    if is_on_hub(model):
+        return model
+    if weights_s3.is_s3(model):
+        return model.rstrip("/").rsplit("/", 1)[-1]
+    return Path(model).expanduser().resolve().name
 
 
 def local_folder(model: str) -> Path:
@@ -55,9 +64,9 @@ def known_as(model: str, revision: str, files: Sequence[str]) -> Known:
     """
     if is_local(model):
         folder = local_folder(model)
-        return Known(folder.resolve().name, sha256=folder_sha256(folder, files))
+        return Known(name_of(model), sha256=folder_sha256(folder, files))
     if weights_s3.is_s3(model):
-        return Known(model, weights_s3.listed(model, files, UNUSED).digest)
+        return Known(name_of(model), weights_s3.listed(model, files, UNUSED).digest)
     return Known(model, cached_commit(model, revision, files[0]))
 
 
