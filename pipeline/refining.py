@@ -99,8 +99,10 @@ def again(piece: Workpiece, record: Mapping[str, Any], configured: RefinerSettin
     request = RefineRequest(piece.passes(shot), record["prompt"], seed_for(piece.name, shot, record["attempt"]),
                             record["negative_prompt"], piece.regions)
     _refuse_differences(piece, record, request, settings)
-    # Copies fill the batch: an image depends on its place in a batch, never on what its companions show.
-    image = make_refiner(settings).refine([request] * batch.size)[batch.position]
+    # Copies fill the batch: an image depends on its place in a batch, never on what its companions show. A refiner
+    # that ran out of memory made smaller ones than it was asked for, and says so.
+    together = min(batch.size, int(record.get("parameters", {}).get("batch_size", batch.size)))
+    image = make_refiner(settings).refine([request] * together)[batch.position % together]
     return image, record_for(piece, shot, image, settings, attempt=record["attempt"], batch=batch)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from assets import refined_images, work_through
+from assets.sku import Sku
 from pipeline.colour import to_display
 from pipeline.errors import RefineError
 from pipeline.refine import PRESETS, RefinerSettings
@@ -21,7 +22,8 @@ from tests.small_catalogue import add_box, checks, small_catalogue
 from tests.tiny_pipelines import save_tiny_pipeline
 
 GOOD = dict.fromkeys(NAMES, "materialized")
-SETTINGS = "scale: 0.1\nshots: [square, lifestyle]\ndelivery: {deliver_unrefined: true}\n"
+SETTINGS = ("scale: 0.06\nshots: [square, {name: wide, width: 1500, height: 1080}]\n"
+            "delivery: {deliver_unrefined: true}\n")
 VERSIONS = count(1)
 
 
@@ -74,19 +76,19 @@ def house(tmp_path: Path, counting: type[Counting]) -> Iterator[House]:
 
 def test_shots_of_one_size_share_a_batch_whichever_sku_they_are_of(house: House, counting: type[Counting]) -> None:
     assert house.batch("a", "b", "c").success, house.store.errors()
-    assert counting.calls == [["a square", "b square"], ["a lifestyle", "b lifestyle"], ["c square"], ["c lifestyle"]]
+    assert counting.calls == [["a square", "b square"], ["a wide", "b wide"], ["c square"], ["c wide"]]
     assert [house.status(sku) for sku in "abc"] == [GOOD] * 3
     for sku, size, position in (("a", 2, 0), ("b", 2, 1), ("c", 1, 0)):
         image = house.store.require("refined_images", sku)
         assert image.json("square.json")["batch"] == {"size": size, "position": position}
         assert image.json("square.json")["sku"] == sku
-        assert set(image.metadata["seconds"]) == {"square", "lifestyle"}
+        assert set(image.metadata["seconds"]) == {"square", "wide"}
 
 
 def test_one_image_at_a_time_goes_sku_by_sku(tmp_path: Path, counting: type[Counting]) -> None:
     with house_at(tmp_path, 1, "a", "b") as house:
         assert house.batch("a", "b").success
-    assert counting.calls == [["a square"], ["a lifestyle"], ["b square"], ["b lifestyle"]]
+    assert counting.calls == [["a square"], ["a wide"], ["b square"], ["b wide"]]
 
 
 def test_images_do_not_depend_on_who_shares_the_batch(house: House, tmp_path: Path) -> None:
@@ -94,8 +96,7 @@ def test_images_do_not_depend_on_who_shares_the_batch(house: House, tmp_path: Pa
     together = {sku: house.store.require("refined_images", sku).files["square.png"] for sku in "abc"}
     with house_at(tmp_path / "other", 2, "b", "c") as other:
         assert other.batch("c", "b").success
-        pixels = [Workpiece.image(piece_of(each, "b"), "square") for each in (house, other)]
-        np.testing.assert_array_equal(*pixels)
+        np.testing.assert_array_equal(piece_of(house, "b").image("square"), piece_of(other, "b").image("square"))
         assert other.versions("b")["refined_images"] == house.versions("b")["refined_images"]
     assert len({stored.sha256 for stored in together.values()}) == 3, "each image names its SKU"
 
@@ -112,7 +113,7 @@ def test_what_is_kept_waits_for_nobody_and_is_not_refined(house: House, counting
     for sku in ("a", "c"):
         checks((150, 40, 40)).save(house.catalogue / sku / "diffuse.png")
     assert house.batch("a", "b", "c").success
-    assert counting.calls == [["a square", "c square"], ["a lifestyle", "c lifestyle"]]
+    assert counting.calls == [["a square", "c square"], ["a wide", "c wide"]]
     assert house.versions("b") == before
     assert all(house.kept("b").values())
     assert house.kept("a") == {name: name in ("product_mesh", "product_regions") for name in NAMES}
@@ -121,7 +122,7 @@ def test_what_is_kept_waits_for_nobody_and_is_not_refined(house: House, counting
 def test_a_sku_that_fails_before_its_images_leaves_the_batch_to_others(house: House, counting: type[Counting]) -> None:
     (house.catalogue / "b" / "diffuse.png").write_bytes(b"not an image")
     assert not house.batch("a", "b", "c").success
-    assert counting.calls == [["a square", "c square"], ["a lifestyle", "c lifestyle"]]
+    assert counting.calls == [["a square", "c square"], ["a wide", "c wide"]]
     assert house.status("a") == house.status("c") == GOOD
     assert house.store.errors()["b"]["code"] == "texture_unreadable"
 
@@ -143,7 +144,7 @@ def test_passes_that_cannot_be_opened_fail_their_sku_alone(house: House, monkeyp
     whole = Workpiece.passes
 
     def torn(self: Workpiece, name: str) -> Any:
-        if self.name == "a" and name == "lifestyle":
+        if self.name == "a" and name == "wide":
             raise ValueError("torn")
         return whole(self, name)
 
@@ -155,7 +156,7 @@ def test_passes_that_cannot_be_opened_fail_their_sku_alone(house: House, monkeyp
 
 def test_passes_of_one_batch_at_most_are_in_memory(tmp_path: Path, counting: type[Counting],
                                                    monkeypatch: pytest.MonkeyPatch) -> None:
-    pieces: dict[str, Workpiece] = {}
+    pieces: dict[str, Sku] = {}
     held: list[int] = []
     whole = refined_images.refine_batch
 
@@ -176,23 +177,23 @@ def test_passes_of_one_batch_at_most_are_in_memory(tmp_path: Path, counting: typ
 
 def test_megapixels_bound_how_many_wait(house: House, counting: type[Counting], monkeypatch: pytest.MonkeyPatch
                                         ) -> None:
-    monkeypatch.setattr(work_through, "WAITING_MEGAPIXELS", 0.02)  # a SKU has 0.026 of them
+    monkeypatch.setattr(work_through, "WAITING_MEGAPIXELS", 0.009)  # a SKU has 0.010 of them
     assert house.batch("a", "b", "c").success
-    assert counting.calls == [[f"{sku} {shot}"] for sku in "abc" for shot in ("square", "lifestyle")]
+    assert counting.calls == [[f"{sku} {shot}"] for sku in "abc" for shot in ("square", "wide")]
 
 
 def test_passes_that_are_not_kept_are_rendered_again_for_the_batch(house: House, counting: type[Counting]) -> None:
     settings = house.catalogue / "catalogue.yaml"
     settings.write_text(settings.read_text() + "keep_passes: none\n")
     assert house.batch("a", "b").success, house.store.errors()
-    assert counting.calls == [["a square", "b square"], ["a lifestyle", "b lifestyle"]]
+    assert counting.calls == [["a square", "b square"], ["a wide", "b wide"]]
 
 
 def test_a_batch_of_refined_images_alone_shares_too(house: House, counting: type[Counting]) -> None:
     assert house.batch("a", "b", assets=("product_mesh", "product_regions", "control_passes")).success
     assert counting.calls == []
     assert not house.batch("a", "b", "c", assets=("refined_images",)).success, "c has no passes"
-    assert counting.calls == [["a square", "b square"], ["a lifestyle", "b lifestyle"]]
+    assert counting.calls == [["a square", "b square"], ["a wide", "b wide"]]
     assert house.store.errors()["c"]["code"] == "upstream_missing"
 
 
@@ -202,7 +203,12 @@ def test_the_model_is_loaded_once_per_process(tmp_path: Path, monkeypatch: pytes
 
     kind: Any = diffusers.StableDiffusionControlNetImg2ImgPipeline
     whole, loads = kind.from_pretrained, []
-    monkeypatch.setattr(kind, "from_pretrained", lambda *args, **kwargs: loads.append(args) or whole(*args, **kwargs))
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        loads.append(args)
+        return whole(*args, **kwargs)
+
+    monkeypatch.setattr(kind, "from_pretrained", counted)
     catalogue = small_catalogue(tmp_path / "catalogue", "a", "b", "c")
     variables = {"PACKSHOT_REFINER": f"diffusers:{model}", "PACKSHOT_REFINER_STEPS": "2",
                  "PACKSHOT_REFINER_STRENGTH": "0.5", "PACKSHOT_REFINER_LONG_SIDE": "64", "PACKSHOT_REFINER_BATCH": "2"}

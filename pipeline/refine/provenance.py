@@ -24,12 +24,19 @@ from pipeline.render.types import ControlPasses
 
 SCHEMA = 1
 
-# IPTC NewsCodes, scheme digitalsourcetype. A raster of a 3D model made by people is "media created by a
-# human using non-generative tools", digitalCreation; algorithmicMedia is for pictures that come from a
-# formula alone. What left a diffusion model is trainedAlgorithmicMedia, which Google Merchant Center asks for.
+# IPTC NewsCodes, scheme digitalsourcetype; the http address is the term's name, not a page to be fetched.
 _SCHEME = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+# A raster or path trace of a 3D model made by people is "media created by a human using non-generative tools";
+# algorithmicMedia is for pictures that come from a formula alone.
 RENDERED = _SCHEME + "digitalCreation"
+# Every pixel was decoded from a model's latents, which Google Merchant Center wants called by this word. It stays
+# the word after the identity lock: what the lock puts back is little of the picture, and the stronger word is safe.
 GENERATED = _SCHEME + "trainedAlgorithmicMedia"
+# A picture that existed before, our render, changed by a trained model: "modification of existing media with
+# generative AI", a word that Google's image search knows. It fits a model that only multiplies and adds light and
+# relief: shape, framing, colours and print are the render's own. trainedAlgorithmicMedia would say that a model
+# made the product up; digitalCreation and algorithmicallyEnhanced would hide that one was asked.
+MODULATED = _SCHEME + "compositeWithTrainedAlgorithmicMedia"
 
 _XMP_KEY = "XML:com.adobe.xmp"
 _NAMESPACE = "urn:packshot:provenance:1/"
