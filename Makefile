@@ -10,7 +10,7 @@ export PACKSHOT_STORE := $(STORE)
 # One BLAS or OpenMP pool per process: oversubscribed threads are several times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: trainer train-data train-run train-eval setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest proof
+.PHONY: trainer train-data train-run train-eval setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest bench-refine proof
 
 setup:
 	@./setup.sh
@@ -59,6 +59,9 @@ trainer: setup
 
 bench-ingest: setup  ## how long a file is on its way to the canonical mesh (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks.ingest_speed
+
+bench-refine: setup  ## how long an image is in refinement, and how much of it is not the model (benchmarks/README.md)
+	@$(BIN)/python -m benchmarks.refine_speed
 
 bench-render: setup  ## frame times beside pyrender's and pyvista's, which get an environment of their own
 	@[ -x .venv-bench/bin/python ] || PATH="$$PATH:$(BIN)" uv venv -q --python $(BIN)/python .venv-bench
