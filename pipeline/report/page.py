@@ -14,7 +14,7 @@ from PIL import Image
 from pipeline.report.images import crop, crop_window, data_uri, fitted, opened
 from pipeline.report.types import ReportData, ReportScore, ReportShot, ReportSku
 
-MAX_EMBEDDED_SHOTS = 200   # above it the page links to the store's files; 200 shots are about 50 MB
+MAX_EMBEDDED_SHOTS = 200   # above it the page links to the store's files; 200 shots are about 50 MB, 60 with the lock's
 THUMBNAIL = 480            # px, longest side; twice what the contact sheet shows, for dense screens
 VIEWER = 1080              # px, longest side in the slider
 VIEWER_QUALITY = 80
