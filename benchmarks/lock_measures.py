@@ -26,7 +26,8 @@ EDGE_REACH = 5.0               # px across the outline
 EDGE_STEP = 0.25
 FAINTEST_EDGE = 40.0           # code values; an outline fainter than this cannot be read
 LOW_PASS = 1 / 24              # of the picture's long side, σ
-HIGHLIGHT = 0.3                # specular share of the raster's light
+PLAIN = 0.05                   # standard deviation of the albedo below which there is no print to see
+HIGHLIGHT = 0.3                # specular share of the raster's light, print and ground together
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,9 @@ class Places:
         inner = ndimage.binary_erosion(product, iterations=4)
         grown = ndimage.binary_dilation(region, iterations=SEAM_BAND)
         shrunk = ndimage.binary_erosion(region, iterations=SEAM_BAND)
-        gloss = luminance(passes.specular)
-        share = gloss / np.maximum(gloss + luminance(passes.diffuse_albedo * passes.diffuse), 1e-5)
+        gloss, matt = (ndimage.gaussian_filter(luminance(light), 6.0)
+                       for light in (passes.specular, passes.diffuse_albedo * passes.diffuse))
+        share = gloss / np.maximum(gloss + matt, 1e-5)
         return cls(region & product, product, inner, region & ~shrunk & inner, grown & ~region & inner,
                    region & product & (share > HIGHLIGHT))
 
@@ -133,6 +135,8 @@ def highlight_print(picture: U8, truth: Truth, places: Places) -> float:
     if where.sum() < 200:
         return float("nan")
     albedo = luminance(truth.passes.diffuse_albedo)
+    if albedo[where].std() < PLAIN:
+        return float("nan")
 
     def slope(shown: U8) -> float:
         light = luminance(from_display(shown))

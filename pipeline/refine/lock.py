@@ -46,7 +46,6 @@ from pipeline.render.types import F32, ControlPasses
 VERSION = 1                    # bumped by hand when a locked picture changes
 FLAT = 0.05                    # of log albedo; detail above it makes fine shading suspect of being texture
 FAITHFUL = (0.80, 0.95)        # of SSIM's structure term: from where detail is believed, and from where wholly
-BARE = (0.6, 0.9)              # specular share of the light from which the albedo no longer decides, and hardly shows
 CAST_SPREAD = 0.12             # of the product's extent, σ; a colour cast is slower than that, a coloured thing is not
 SOLID = 0.999                  # alpha from which a pixel is all product
 
@@ -96,6 +95,7 @@ class _Cut:
 
     alpha: F32                             # (h, w)
     albedo: F32                            # (h, w, 3)
+    metal: F32                             # (h, w) 0..1; it has no albedo to lock, and reflections that no raster knows
     parts: Parts
     plate: F32                             # (h, w, 3) linear, or the shadow ratio on white
     white: bool
@@ -105,9 +105,10 @@ class _Cut:
 
 def _cut(passes: ControlPasses, window: Window) -> _Cut:
     albedo = passes.diffuse_albedo[window]
-    return _Cut(passes.alpha[window], albedo, Parts(albedo * passes.diffuse[window], passes.specular[window],
-                                                    passes.emissive[window]),
-                passes.plate[window], passes.white_backdrop, segments_of(passes, window),
+    metal = 1.0 - luminance(albedo) / np.maximum(luminance(passes.base_color[window]), np.float32(1e-3))
+    parts = Parts(albedo * passes.diffuse[window], passes.specular[window], passes.emissive[window])
+    return _Cut(passes.alpha[window], albedo, np.clip(metal, 0.0, 1.0), parts, passes.plate[window],
+                passes.white_backdrop, segments_of(passes, window),
                 np.asarray(passes.alpha[window] >= SOLID, np.float32))
 
 
@@ -132,14 +133,13 @@ def _locked(pixels: NDArray[np.uint8], cut: _Cut, protected: F32, settings: Lock
         return _with_print(pixels, cut, _filled(slow, cut), _filled(fast, cut), gloss, in_print * cut.alpha)
     fast, slow = _filled(fast, cut), _filled(slow, cut)
     expected = cut.parts.matt * fast[..., None] + gloss
-    faithful = ramp(structure(shown, matt * fast + shine, cut.solid, 2.0 * detail_sigma), *FAITHFUL)
+    # Against the slow light: the fast one would follow a blurred picture and call it right.
+    faithful = ramp(structure(shown, matt * slow + shine, cut.solid, 2.0 * detail_sigma), *FAITHFUL)
     flat = _flatness(cut.albedo, detail_sigma) * np.minimum(4.0 * trust, 1.0)
-    # Metal has no albedo to lock, and reflections that the raster knows only roughly.
-    bare = ramp(gloss_share(cut.parts, gloss_gain), *BARE)
-    kept = settings.relief * cut.solid * (1.0 - (1.0 - faithful) * (1.0 - flat) * (1.0 - bare))
+    kept = settings.relief * cut.solid * (1.0 - (1.0 - faithful) * (1.0 - flat) * (1.0 - cut.metal))
     outside = expected + kept[..., None] * legitimate(seen - expected, expected, cut.parts.gloss)
     inside = cut.parts.matt * (slow + (fast - slow) * faithful)[..., None] + gloss
-    colour = outside + (inside - outside) * in_print[..., None]
+    colour = outside + (inside - outside) * (in_print * (1.0 - cut.metal))[..., None]
     return _composited(pixels, seen, np.maximum(colour, 0.0), cut, edge, SPREAD * scale)
 
 

@@ -16,7 +16,7 @@ from pipeline.refine.lock_fields import Segment, luminance, ratio_field, segment
 from pipeline.render.types import F32
 
 DISAGREES = 0.18               # of log light; a pixel this far off its surroundings counts a quarter
-NEIGHBOURS = 2.0               # px, σ over which a pixel and its neighbours are judged together
+NEIGHBOURS = 3.0               # px, σ over which a pixel and its neighbours are judged together
 WIDER = 6.0                    # times σ, of the light that an unknown place falls back to
 STEP_RANGE = (0.3, 3.0)        # of one step
 HIGHEST_GAIN = 3.0             # of the raster's specular light; more is the refiner's own highlight
