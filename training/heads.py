@@ -12,11 +12,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from diffusers.models.unets.unet_2d import UNet2DModel
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.refine.nets import light, relief
-from pipeline.refine.nets.inputs import encode
+from pipeline.refine.nets.inputs import CELL, GRID, encode
 from pipeline.refine.nets.sampling import TIMES, noised
 from training.losses import energy_score, squared_error
 
@@ -31,9 +32,12 @@ RELIEF_MIRRORED, RELIEF_TURNED = (3, 6, 11), (4, 7, 11)
 
 
 class Head(Protocol):
-    name: str
-    rate: float
-    batch: int
+    @property
+    def name(self) -> str: ...
+    @property
+    def rate(self) -> float: ...
+    @property
+    def batch(self) -> int: ...
 
     def make(self) -> nn.Module: ...
     def load(self, folder: Path) -> nn.Module: ...
@@ -63,10 +67,11 @@ class LightHead:
     batch: int = 8
 
     def make(self) -> nn.Module:
-        return light.make_network()
+        network: nn.Module = light.make_network()
+        return network
 
     def load(self, folder: Path) -> nn.Module:
-        return light.UNet2DModel.from_pretrained(folder, local_files_only=True).float().train()  # type: ignore[no-any-return]
+        return UNet2DModel.from_pretrained(folder, local_files_only=True).float().train()  # type: ignore[no-any-return]
 
     def save(self, network: nn.Module, folder: Path) -> None:
         save_half(network, folder)
@@ -78,7 +83,7 @@ class LightHead:
         turned = torch.from_numpy(rng.random(len(examples)) < 0.5)
         for name, planes in batch.items():
             if name == "shares":           # cells, their 3 × 3 neighbours and their pixels, each rows by columns
-                side, fold = light.GRID, light.CELL
+                side, fold = GRID, CELL
                 apart = planes[turned].reshape(-1, side, side, 3, 3, fold, fold)
                 planes[turned] = apart.flip(2, 4, 6).reshape(-1, *planes.shape[1:])
             else:
@@ -93,7 +98,7 @@ class LightHead:
         means = count // 2
         times = _times(count, means)
         truth = light.state_of(shots, batch["truth_product"], batch["truth_plate"])
-        noise, own = torch.randn_like(truth), torch.randn(count, light.NOISE, light.GRID, light.GRID)
+        noise, own = torch.randn_like(truth), torch.randn(count, light.NOISE, GRID, GRID)
         noise[:means], own[:means] = 0.0, 0.0
         state = noised(truth, shots.raster, light.NOISE_SCALE, noise, times[:, None, None, None])
         first = self._coded(network, shots, state, own, times)
@@ -111,7 +116,7 @@ class LightHead:
 
     def _coded(self, network: nn.Module, shots: light.Working, state: Tensor, noise: Tensor, times: Tensor
                ) -> tuple[Tensor, Tensor]:
-        fields = light.fields_of(network, shots, state, noise, times)  # type: ignore[arg-type]
+        fields = light.fields_of(network, shots, state, noise, times)
         product, plate = light.relit(shots, fields)
         return encode(product), encode(plate)
 
@@ -119,7 +124,7 @@ class LightHead:
         """PSNR of coded values over the product: raster, mean, one sample."""
         shots = _working(batch)
         aim, weight = encode(batch["truth_product"]), shots.alpha * (batch["truth_alpha"] > 0.5)
-        plain = torch.zeros(len(aim), light.NOISE, light.GRID, light.GRID)
+        plain = torch.zeros(len(aim), light.NOISE, GRID, GRID)
         mean = light.relit(shots, light.fields_of(network, shots, shots.raster, plain, 1.0))
         start = shots.raster + light.NOISE_SCALE * torch.randn_like(shots.raster)
         one = light.relit(shots, light.fields_of(network, shots, start, torch.randn_like(plain), 1.0))

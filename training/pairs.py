@@ -128,7 +128,7 @@ def _mm_per_px(passes: ControlPasses) -> float:
     depth = passes.depth[np.isfinite(passes.depth)]
     if len(depth) == 0:
         return 1.0
-    return float(depth.mean()) * 2000.0 / (passes.camera.projection[0, 0] * passes.alpha.shape[1])
+    return float(depth.mean() * 2000.0 / (passes.camera.projection[0, 0] * passes.alpha.shape[1]))
 
 
 def _lens(rng: np.random.Generator, passes: ControlPasses, mm: float) -> NDArray[np.float64]:
@@ -167,7 +167,7 @@ def save(pair: Pair, folder: Path) -> Path:
                    "traced_plate": pair.traced_plate.astype(np.float16)}
     shot = passes.shot
     about = {"family": pair.family, "seed": pair.seed, "view": pair.view, "mm_per_px": pair.mm_per_px,
-             "stage": shot.stage, "width": shot.width, "height": shot.height, "camera": asdict(shot.camera),  # type: ignore[call-overload]
+             "stage": shot.stage, "width": shot.width, "height": shot.height, "camera": asdict(shot.camera),
              "stage_hash": passes.stage_hash, "white": passes.white_backdrop, "key": passes.key_chromaticity,
              "toe": passes.toe_direction, "names": passes.material_names, "kinds": passes.material_kinds,
              "regions": [asdict(region) for region in pair.regions]}
@@ -186,23 +186,26 @@ def load(path: Path) -> Pair:
         planes: dict[str, Any] = {name: file[name].astype(np.float32) for name in (*_HALF, *_WHOLE)}
         planes |= {name: file[name].astype(np.uint32) for name in _IDS}
         camera = CameraMatrices(file["view_matrix"], file["projection"])
-        traced = tuple(file[name].astype(np.float32) if name in file else None
-                       for name in ("traced_product", "traced_plate"))
-        truth = file["truth_product"].astype(np.float32), file["truth_plate"].astype(np.float32)
+        traced = {name: file[name].astype(np.float32) if name in file else None
+                  for name in ("traced_product", "traced_plate")}
+        truth = {name: file[name].astype(np.float32) for name in ("truth_product", "truth_plate")}
         ring = file["ring"]
     shot = Shot("pair", OrbitCamera(**about["camera"]), about["width"], about["height"], about["stage"])
     passes = ControlPasses(shot=shot, camera=camera, stage_hash=about["stage_hash"], white_backdrop=about["white"],
                            key_chromaticity=tuple(about["key"]),
                            toe_direction=None if about["toe"] is None else tuple(about["toe"]),
                            material_names=tuple(about["names"]), material_kinds=tuple(about["kinds"]), **planes)
-    return Pair(about["family"], about["seed"], about["view"], passes, *truth, ring,
-                tuple(_region(region) for region in about["regions"]), *traced, about["mm_per_px"])
+    return Pair(about["family"], about["seed"], about["view"], passes, ring=ring,
+                regions=tuple(_region(region) for region in about["regions"]), mm_per_px=about["mm_per_px"],
+                truth_product=truth["truth_product"], truth_plate=truth["truth_plate"],
+                traced_product=traced["traced_product"], traced_plate=traced["traced_plate"])
 
 
 def _region(given: dict[str, Any]) -> Region:
     """From JSON, which has lists where a Region has tuples."""
-    return Region(**{name: tuple(tuple(point) for point in value) if isinstance(value, list) else value
-                     for name, value in given.items()})
+    values: dict[str, Any] = {name: tuple(tuple(point) for point in value) if isinstance(value, list) else value
+                              for name, value in given.items()}
+    return Region(**values)
 
 
 # The whole set

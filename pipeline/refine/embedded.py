@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.catalogue import RegionKind
 from pipeline.colour import to_display
 from pipeline.errors import RefineError
 from pipeline.refine.embedded_weights import PACKAGED, Description, checked, described
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 VERSION = 1
 USED = ("product", "plate", "alpha", "base_color", "diffuse", "specular", "visibility", "ao", "normal", "depth", "uv",
         "material_id")
-PLAIN_KINDS = ("label", "logo")        # printed flat: no thread or grain is invented there
+PLAIN_KINDS: tuple[RegionKind, ...] = ("label", "logo")        # printed flat: no thread or grain is invented there
 log = logging.getLogger(__name__)
 
 

@@ -8,7 +8,9 @@ silhouette and the texture in the raster is never blurred.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from diffusers.models.unets.unet_2d import UNet2DModel
@@ -86,7 +88,7 @@ def pooled(plane: Tensor, weight: Tensor) -> Tensor:
     return _layer(plane, weight, CELL)
 
 
-def make_network() -> UNet2DModel:
+def make_network() -> Any:
     """4 levels, attention on the last; answers zeros before it is trained, which leaves the raster as it is."""
     network = UNet2DModel(sample_size=GRID, in_channels=STATE + NOISE + LIGHT_PLANES, out_channels=FIELDS,
                           block_out_channels=(48, 64, 96, 128), layers_per_block=1, norm_num_groups=8,
@@ -106,16 +108,17 @@ class Fields:
     plate: Tensor                      # log gain of the plate
 
 
-def fields_of(network: UNet2DModel, shots: Working, state: Tensor, noise: Tensor, time: float | Tensor) -> Fields:
+def fields_of(network: Callable[..., Any], shots: Working, state: Tensor, noise: Tensor, time: float | Tensor
+              ) -> Fields:
     """``time`` in 0..1, one or (B,)."""
     answer = network(torch.cat([state, noise, shots.inputs], 1), time * 1000.0).sample
-    gain, added, plate = answer.float().split(3, 1)
+    gain, added, plate = torch.split(answer.float(), 3, 1)
     return Fields(MOST_GAIN * torch.tanh(gain), MOST_ADDED * torch.tanh(added), MOST_GAIN * torch.tanh(plate))
 
 
 def relit(shots: Working, fields: Fields) -> tuple[Tensor, Tensor]:
     """Product and plate (B, 3, WORKING, WORKING), linear, in the fields' light."""
-    gain, added = spread(torch.cat([fields.gain, fields.added], 1), shots.shares).split(3, 1)
+    gain, added = torch.split(spread(torch.cat([fields.gain, fields.added], 1), shots.shares), 3, 1)
     white = shots.inputs[:, WHITE:WHITE + 1, :1, :1]
     return (shots.product * gain.exp() + added).clamp_min(0.0), relit_plate(shots.plate, fields.plate, white)
 
@@ -125,7 +128,8 @@ def relit_plate(plate: Tensor, field: Tensor, white: Tensor) -> Tensor:
     gain = F.interpolate(field, size=plate.shape[-2:], mode="bilinear", align_corners=False)
     shadow = ((PURE_BACKGROUND_RATIO - plate.mean(1, keepdim=True)) / FAINT).clamp(0.0, 1.0)
     answer = plate * (gain * (1.0 - white * (1.0 - shadow))).exp()
-    return torch.where(white > 0.5, answer.clamp_max(1.0), answer)
+    lit: Tensor = torch.where(white > 0.5, answer.clamp_max(1.0), answer)
+    return lit
 
 
 def state_of(shots: Working, product: Tensor, plate: Tensor) -> Tensor:
@@ -141,9 +145,9 @@ def shares_of(alpha: Tensor, normal: Tensor, depth: Tensor) -> Tensor:
     """
     factor = alpha.shape[-1] // GRID
     cells = torch.cat([F.avg_pool2d(alpha, factor), _layer(normal, alpha, factor), _layer(depth, alpha, factor)], 1)
-    weight, cell_normal, cell_depth = _around(cells).split((1, 3, 1), 2)                  # (B, GRID², C, 9, 1)
+    weight, cell_normal, cell_depth = torch.split(_around(cells), [1, 3, 1], 2)            # (B, GRID², C, 9, 1)
     fine = torch.cat([normal, depth], 1)
-    fine_normal, fine_depth = _folded(fine, factor)[:, :, :, None].split((3, 1), 2)       # (B, GRID², C, 1, k²)
+    fine_normal, fine_depth = torch.split(_folded(fine, factor)[:, :, :, None], [3, 1], 2)  # (B, …, 1, k²)
     bend = (1.0 - (cell_normal * fine_normal).sum(2)).clamp_min(0.0)
     step = (cell_depth - fine_depth).abs()[:, :, 0]
     place = (torch.arange(factor) + 0.5) / factor - 0.5
@@ -151,7 +155,8 @@ def shares_of(alpha: Tensor, normal: Tensor, depth: Tensor) -> Tensor:
                         for down in (-1, 0, 1) for right in (-1, 0, 1)]).flatten(1)       # (9, k²)
     share = torch.exp(-away / (2.0 * SPATIAL ** 2) - CREASE * bend - step / STEP_CELLS) * weight[:, :, 0]
     share = share + 1e-6 * torch.exp(-away) * (weight[:, :, 0] > 0.0)
-    return share / share.sum(2, keepdim=True).clamp_min(1e-12)
+    whole: Tensor = share / share.sum(2, keepdim=True).clamp_min(1e-12)
+    return whole
 
 
 def spread(fields: Tensor, shares: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ class EmbeddedModel:
 
         fields = (sampled(predict, shots.raster, light.NOISE_SCALE, generator, steps) if steps
                   else expected(predict, shots.raster))
-        gain, added = _on_pixels(torch.cat([fields.gain, fields.added], 1), planes).split(3, 1)
+        gain, added = torch.split(_on_pixels(torch.cat([fields.gain, fields.added], 1), planes), 3, 1)
         product = (planes.product * gain.exp() + added).clamp_min(0.0) * (planes.alpha > 0.0)
         height, width = planes.alpha.shape[-2:]
         rows, columns = (max(1, round(side * GRID / max(height, width))) for side in (height, width))

@@ -28,14 +28,15 @@ MEAN_PX = 6.0                          # sigma of the neighbourhood over which r
 class ReliefNetwork(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """7 convolutions of 3 × 3 on folded pixels, no norm over the picture: what a pixel gets depends on 60 px around."""
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(self, planes: int = RELIEF_PLANES, channels: int = 96, depth: int = 6) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.start = nn.Conv2d(4 * FOLD * FOLD + planes, channels, 1)
         self.time = nn.Sequential(nn.Linear(16, channels), nn.SiLU(), nn.Linear(channels, channels))
         self.blocks = nn.ModuleList(Block(channels) for _ in range(depth))
         self.end = nn.Conv2d(channels, FOLD * FOLD, 3, padding=1)
         nn.init.zeros_(self.end.weight)
+        assert self.end.bias is not None
         nn.init.zeros_(self.end.bias)
 
     def forward(self, state: Tensor, noise: Tensor, fine: Tensor, planes: Tensor, time: Tensor) -> Tensor:
@@ -60,7 +61,8 @@ class Block(nn.Module):
         self.scale = nn.Parameter(torch.full((1, channels, 1, 1), 0.5))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.scale * self.mix(F.silu(self.near(F.silu(x))))
+        more: Tensor = self.scale * self.mix(F.silu(self.near(F.silu(x))))
+        return x + more
 
 
 def fine_planes(planes: Planes) -> Tensor:
