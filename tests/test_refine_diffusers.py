@@ -72,6 +72,18 @@ def test_changing_the_depth_pass_changes_the_image(pipeline_folder: Path, drives
     assert changed(refined(refiner, PASSES), refined(refiner, moved)) > 0.1
 
 
+def test_preset_sd15_multi_is_driven_by_three_passes(pipeline_folder: Path) -> None:
+    third = {"drive": "edges", "model": str(pipeline_folder / "controlnet"), "scale": 0.4, "end": 0.6}
+    settings = settings_for(pipeline_folder, preset="sd15-multi", controlnets=[
+        {"drive": "depth"}, {"drive": "normal", "scale": 0.5}, third])
+    refiner = make_refiner(settings)
+    image = refined(refiner, PASSES)
+    assert changed(image, refined(refiner, sphere_passes(64, depth_offset=0.1))) > 0.1
+    [made] = refiner.refine([RefineRequest(PASSES, "a shoe", 1)])
+    assert made.provenance["preset"] == "sd15-multi"
+    assert {"material_id", "instance_id", "normal", "depth"} <= set(dict(made.provenance)["input_sha256"])  # type: ignore[call-overload]
+
+
 def test_each_controlnet_follows_its_own_pass(pipeline_folder: Path, refiner: Refiner) -> None:
     turned = replace(PASSES, normal=PASSES.normal[..., ::-1].copy())
     assert changed(refined(refiner, PASSES), refined(refiner, turned)) > 0.1

@@ -18,7 +18,7 @@ from pipeline import cli
 from pipeline.errors import RefineError
 from pipeline.refine import RefineRequest, RefinerSettings, hub, identity_of, make_refiner, weights, weights_s3
 from pipeline.refine.pinning import models_to_pin, pin_models
-from pipeline.refine.pins import Pin, read, write
+from pipeline.refine.pins import Pin, location, read, write
 from pipeline.refine.presets import all_presets
 from tests.hub_server import COMMIT, hub_server, point_at
 from tests.passes_factory import sphere_passes
@@ -181,7 +181,7 @@ def test_a_model_on_s3_is_copied_once_and_known_by_its_listing(folder: Path, tmp
     assert not cache.exists(), "an identity downloads nothing"
     refiner = make_refiner(settings)
     [image] = refiner.refine([RefineRequest(PASSES, "a shoe", 1)])
-    assert (image.provenance["model"], image.provenance["revision"]) == ("s3://models/sd15", identity.revision)
+    assert (image.provenance["model"], image.provenance["revision"]) == ("sd15", identity.revision)
     [copy] = cache.iterdir()
     names = {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()}
     assert "unet/diffusion_pytorch_model.safetensors" in names
@@ -241,3 +241,10 @@ def test_the_command_pins_beside_the_catalogue_or_says_why_not(folder: Path, tmp
     assert (status, answer["error"]["code"]) == (2, "hub_unreachable")
     assert not (tmp_path / "other").exists()
     assert packshot("refine", "--json")[1]["error"]["code"] == "usage"
+
+
+def test_pins_live_beside_a_catalogue_on_s3_too(bucket: Any) -> None:
+    variables = {"PACKSHOT_REFINER": "diffusers:owner/name", "PACKSHOT_CATALOGUE": "s3://models/shop"}
+    assert RefinerSettings.from_environment(variables).revision == ""
+    write(location(variables), {"owner/name": Pin(revision=COMMIT)})
+    assert RefinerSettings.from_environment(variables).revision == COMMIT
