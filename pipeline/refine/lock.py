@@ -140,7 +140,7 @@ def _locked(pixels: NDArray[np.uint8], cut: _Cut, protected: F32, settings: Lock
     outside = expected + kept[..., None] * legitimate(seen - expected, expected, cut.parts.gloss)
     inside = cut.parts.matt * (slow + (fast - slow) * faithful)[..., None] + gloss
     colour = outside + (inside - outside) * (in_print * (1.0 - cut.metal))[..., None]
-    return _composited(pixels, seen, np.maximum(colour, 0.0), cut, edge, SPREAD * scale)
+    return _composited(pixels, np.maximum(colour, 0.0), cut, edge, SPREAD * scale)
 
 
 def _trusted(cut: _Cut, edge: int) -> F32:
@@ -189,21 +189,24 @@ def _display(colour: F32) -> F32:
     return srgb_encode(view_transform(colour))
 
 
-def _composited(pixels: NDArray[np.uint8], seen: F32, colour: F32, cut: _Cut, edge: int, spread: float
-                ) -> NDArray[np.uint8]:
+def _composited(pixels: NDArray[np.uint8], colour: F32, cut: _Cut, edge: int, spread: float) -> NDArray[np.uint8]:
     """The locked product over the picture's own background, its outline where alpha has it."""
-    alpha = cut.alpha[..., None]
     touched = cut.alpha > 0.0
     rim = grown(touched, edge + 1)
     coded = pixels.astype(np.float32) / np.float32(255.0)
+    ground, plate = (coded, pure_white(cut.plate)) if cut.white else (from_display(pixels), cut.plate)
+    behind = plate_behind(ground, plate, ~rim, spread)
+    ring = rim & (cut.alpha < 1.0)
+    alpha, out = cut.alpha[ring][:, None], pixels.copy()
+    full = touched & ~ring
+    out[full] = quantise(_display(colour[full]))
     if cut.white:
-        behind = plate_behind(coded, pure_white(cut.plate), ~rim, spread)
-        whole = _display(colour) * alpha + behind * (1.0 - alpha)
+        mixed = _display(colour[ring]) * alpha + behind[ring] * (1.0 - alpha)
     else:
-        behind = plate_behind(from_display(pixels), cut.plate, ~rim, spread)
-        whole = _display(colour * alpha + behind * (1.0 - alpha))
-    astray = rim & ~touched & (np.abs(whole - coded).max(axis=-1) > AGREES)
-    return np.where((touched | astray)[..., None], quantise(whole), pixels)
+        mixed = _display(colour[ring] * alpha + behind[ring] * (1.0 - alpha))
+    astray = np.abs(mixed - coded[ring]).max(axis=-1) > AGREES
+    out[ring] = np.where((touched[ring] | astray)[:, None], quantise(mixed), pixels[ring])
+    return out
 
 
 def _with_print(pixels: NDArray[np.uint8], cut: _Cut, slow: F32, near: F32, gloss: F32, share: F32
