@@ -10,7 +10,7 @@ export PACKSHOT_STORE := $(STORE)
 # One BLAS or OpenMP pool per process: oversubscribed threads are several times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: trainer train-data train-run train-eval setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest bench-refine proof
+.PHONY: trainer train-data train-run train-eval setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest bench-refine proof proof-lock
 
 setup:
 	@./setup.sh
@@ -40,6 +40,9 @@ proof: setup  ## the renderer against the corpus's references and against path t
 	@$(BIN)/python -m benchmarks.proof_khronos --out proof
 	@$(BIN)/python -m benchmarks.proof_unwrap --out proof
 	@$(BIN)/python -m benchmarks.proof_pathtrace --out proof
+
+proof-lock: setup  ## the identity lock against path-traced truths, damaged as strong refiners do; sheets go to proof/
+	@$(BIN)/python -m benchmarks.proof_lock --out proof
 
 train-data: trainer  ## pairs of pictures to train and to evaluate on, from seeds: about an hour on two cores
 	@$(BIN)/python -m training.pairs --out training-data

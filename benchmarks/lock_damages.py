@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from benchmarks.lock_scenes import Truth
 from pipeline.colour import from_display, quantise, srgb_encode, view_transform
-from pipeline.refine.lock_fields import luminance
+from pipeline.refine.lock_fields import luminance, smooth
 from pipeline.refine.regions_in_picture import coverage_of
 
 F32 = NDArray[np.float32]
@@ -82,7 +82,7 @@ def shifted(truth: Truth) -> U8:
 
 def _noise(rng: np.random.Generator, shape: tuple[int, int], sigma: float, largest: float) -> NDArray[np.float64]:
     """(2, H, W) smooth displacements in y and x."""
-    field = np.stack([ndimage.gaussian_filter(rng.standard_normal(shape), sigma) for _ in range(2)])
+    field = np.stack([smooth(rng.standard_normal(shape).astype(np.float32), sigma) for _ in range(2)])
     return np.asarray(field * largest / np.abs(field).max(), np.float64)
 
 

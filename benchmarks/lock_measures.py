@@ -12,7 +12,7 @@ from skimage.measure import find_contours
 
 from benchmarks.lock_scenes import Truth
 from pipeline.colour import from_display
-from pipeline.refine.lock_fields import luminance
+from pipeline.refine.lock_fields import luminance, smooth
 from pipeline.refine.regions_in_picture import coverage_of
 
 F32 = NDArray[np.float32]
@@ -48,7 +48,7 @@ class Places:
         inner = ndimage.binary_erosion(product, iterations=4)
         grown = ndimage.binary_dilation(region, iterations=SEAM_BAND)
         shrunk = ndimage.binary_erosion(region, iterations=SEAM_BAND)
-        gloss, matt = (ndimage.gaussian_filter(luminance(light), 6.0)
+        gloss, matt = (smooth(luminance(light), 6.0)
                        for light in (passes.specular, passes.diffuse_albedo * passes.diffuse))
         share = gloss / np.maximum(gloss + matt, 1e-5)
         return cls(region & product, product, inner, region & ~shrunk & inner, grown & ~region & inner,
@@ -124,8 +124,8 @@ def _shifts(profile: F32, model: F32) -> F64:
 def low_pass(picture: U8, where: Bools) -> F32:
     """(H, W, 3) code values, averaged over the product's own pixels."""
     sigma = LOW_PASS * max(where.shape)
-    share = np.maximum(ndimage.gaussian_filter(where.astype(np.float32), sigma), 1e-4)
-    return np.stack([ndimage.gaussian_filter(np.where(where, picture[..., c], 0.0).astype(np.float32), sigma) / share
+    share = np.maximum(smooth(where.astype(np.float32), sigma), 1e-4)
+    return np.stack([smooth(np.where(where, picture[..., c], 0.0).astype(np.float32), sigma) / share
                      for c in range(3)], axis=-1)
 
 
@@ -140,7 +140,7 @@ def highlight_print(picture: U8, truth: Truth, places: Places) -> float:
 
     def slope(shown: U8) -> float:
         light = luminance(from_display(shown))
-        fast_light, fast_albedo = (field - ndimage.gaussian_filter(field, 6.0) for field in (light, albedo))
+        fast_light, fast_albedo = (field - smooth(field, 6.0) for field in (light, albedo))
         return float((fast_light[where] * fast_albedo[where]).sum() / max(float((fast_albedo[where] ** 2).sum()), 1e-9))
 
     return slope(picture) / slope(truth.picture)
