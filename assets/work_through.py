@@ -71,8 +71,8 @@ def kept_version(stage: Stage, sku: Sku, version: str) -> Artifact | None:
 
 
 @dataclass
-class Batch:
-    """What a batch of SKUs is worked through with, and what became of them."""
+class Workload:
+    """What SKUs are worked through with, and what became of them."""
 
     context: Context
     bench: Bench
@@ -105,45 +105,45 @@ def work_through(context: Context, bench: Bench, skus: Sequence[str],
                  selected: Collection[str]) -> dict[str, PackshotError]:
     """Make the selected assets of every SKU, in order; returns the SKUs that failed, each with its error."""
     context.instance.add_run_tags(context.run.run_id, process_tags(context.run.run_id))
-    batch = Batch(context, bench, selected, len(skus))
-    refiner = _sharing_refiner(batch)
+    work = Workload(context, bench, selected, len(skus))
+    refiner = _sharing_refiner(work)
     waiting: list[Job] = []
     for name in skus:
         job, waits = Job(name), False
-        with _alone(batch, job):
+        with _alone(work, job):
             job.piece = bench.sku(name)
             job.earlier_error = bench.store.error(name)
-            _advance(batch, job, STAGES[:REFINE] if refiner else STAGES)
+            _advance(work, job, STAGES[:REFINE] if refiner else STAGES)
             waits = refiner is not None and _has_to_refine(job)
             if not waits and refiner is not None:
-                _advance(batch, job, STAGES[REFINE:])
+                _advance(work, job, STAGES[REFINE:])
         if refiner is None or not waits:
-            _close(batch, job)
+            _close(work, job)
             continue
         job.sku.put_down_passes()
         waiting.append(job)
         megapixels = sum(shot.width * shot.height for each in waiting for shot in each.sku.shots) / 1e6
         if len(waiting) >= refiner.preferred_batch or megapixels >= WAITING_MEGAPIXELS:
-            _finish_together(batch, refiner, waiting)
+            _finish_together(work, refiner, waiting)
             waiting = []
     if refiner is not None:
-        _finish_together(batch, refiner, waiting)
-    return batch.failed
+        _finish_together(work, refiner, waiting)
+    return work.failed
 
 
-def _sharing_refiner(batch: Batch) -> Refiner | None:
+def _sharing_refiner(work: Workload) -> Refiner | None:
     """The refiner, where SKUs should share its batches. One that cannot be had fails each SKU at its own images."""
-    if batch.total < 2 or refined_images.stage.name not in batch.selected:
+    if work.total < 2 or refined_images.stage.name not in work.selected:
         return None
     try:
-        refiner = batch.bench.refiner.get()
+        refiner = work.bench.refiner.get()
     except PackshotError:
         return None
     return refiner if refiner.preferred_batch > 1 else None
 
 
 @contextmanager
-def _alone(batch: Batch, job: Job) -> Iterator[None]:
+def _alone(work: Workload, job: Job) -> Iterator[None]:
     """Whatever goes wrong inside is this SKU's failure and nobody else's."""
     started = time.perf_counter()
     try:
@@ -151,18 +151,18 @@ def _alone(batch: Batch, job: Job) -> Iterator[None]:
     except PackshotError as error:
         job.error = error
     except Exception as error:  # a defect of ours on one SKU must not stop the others
-        batch.context.log.error(f"{job.name}: unexpected {type(error).__name__} in {job.stage}", exc_info=error)
+        work.context.log.error(f"{job.name}: unexpected {type(error).__name__} in {job.stage}", exc_info=error)
         job.error = PackshotError("internal", f"Unexpected {type(error).__name__} in {job.stage}: {error}",
                                   "The run's log holds the traceback; please report it.")
     job.seconds += time.perf_counter() - started
 
 
-def _advance(batch: Batch, job: Job, stages: Sequence[Stage]) -> None:
+def _advance(work: Workload, job: Job, stages: Sequence[Stage]) -> None:
     for stage in stages:
-        if stage.name in batch.selected:
+        if stage.name in work.selected:
             job.stage = stage.name
             job.made[stage.name] = make(stage, job.sku)
-            _log_events(batch.context, stage, job.sku, job.made[stage.name])
+            _log_events(work.context, stage, job.sku, job.made[stage.name])
 
 
 def _has_to_refine(job: Job) -> bool:
@@ -171,7 +171,7 @@ def _has_to_refine(job: Job) -> bool:
     return kept_version(stage, job.sku, stage.version_of(stage.inputs(job.sku))) is None
 
 
-def _finish_together(batch: Batch, refiner: Refiner, jobs: Sequence[Job]) -> None:
+def _finish_together(work: Workload, refiner: Refiner, jobs: Sequence[Job]) -> None:
     """Refine the shots of all jobs in common batches, then take each through what remains."""
     wanted = [(job.sku, shot) for job in jobs for shot in job.sku.shots]
     by_name = {job.name: job for job in jobs}
@@ -179,7 +179,7 @@ def _finish_together(batch: Batch, refiner: Refiner, jobs: Sequence[Job]) -> Non
         try:
             made = refined_images.refine_batch(refiner, together)
         except Exception as error:  # one image may spoil a batch: its SKUs are refined alone, and one fails alone
-            batch.context.log.warning(f"A batch of {len(together)} images failed, its SKUs are refined one by one: "
+            work.context.log.warning(f"A batch of {len(together)} images failed, its SKUs are refined one by one: "
                                       f"{type(error).__name__}: {error}", exc_info=error)
             continue
         finally:
@@ -189,16 +189,16 @@ def _finish_together(batch: Batch, refiner: Refiner, jobs: Sequence[Job]) -> Non
             sku.ready[shot.name] = ready
             by_name[sku.name].seconds += ready.seconds
     for job in jobs:
-        with _alone(batch, job):
-            _advance(batch, job, STAGES[REFINE:])
-        _close(batch, job)
+        with _alone(work, job):
+            _advance(work, job, STAGES[REFINE:])
+        _close(work, job)
 
 
-def _close(batch: Batch, job: Job) -> None:
+def _close(work: Workload, job: Job) -> None:
     """A SKU has reached its end: say so, and let go of its passes."""
-    store, made = batch.bench.store, job.made
-    batch.done += 1
-    with _alone(batch, job):
+    store, made = work.bench.store, job.made
+    work.done += 1
+    with _alone(work, job):
         if job.error is None:
             if not job.earlier_error or job.earlier_error["asset"] in made or STAGES[-1].name in made:
                 store.clear_error(job.name)
@@ -207,18 +207,18 @@ def _close(batch: Batch, job: Job) -> None:
         kept = sum(each.kept for each in made.values())
         result = "kept" if kept == len(made) else f"made {len(made) - kept}, kept {kept}"
     else:
-        batch.failed[job.name] = job.error
+        work.failed[job.name] = job.error
         store.record_error(job.name, job.stage, job.error)
         result = f"failed: {job.error}"
     if job.piece is not None:
         job.piece.put_down_passes()
-    run_key = batch.context.run.tags.get(RUN_KEY_TAG, "")
+    run_key = work.context.run.tags.get(RUN_KEY_TAG, "")
     if run_key:  # a run started by hand answers no request
         store.record_outcome(job.name, run_key, failed=job.error is not None)
-    left = batch.total - batch.done
-    remaining = (time.perf_counter() - batch.started) / batch.done * left
-    batch.context.log.log(logging.ERROR if job.error else logging.INFO,
-                          f"[{batch.done}/{batch.total}] {job.name}: {result} in {job.seconds:.1f} s"
+    left = work.total - work.done
+    remaining = (time.perf_counter() - work.started) / work.done * left
+    work.context.log.log(logging.ERROR if job.error else logging.INFO,
+                          f"[{work.done}/{work.total}] {job.name}: {result} in {job.seconds:.1f} s"
                           + (f", about {remaining:.0f} s to go" if left else ""))
 
 

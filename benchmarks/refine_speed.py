@@ -125,7 +125,7 @@ class Case:
     tiny: bool                                 # a stand-in for a real model's weights
 
 
-def cases(folder: Path, batch: int) -> Iterator[Case]:
+def cases(folder: Path, batch: int, long_side: int) -> Iterator[Case]:
     """Every preset that needs no hub, then the diffusion pipelines with tiny weights."""
     for name in PRESETS:
         settings = RefinerSettings.from_environment({"PACKSHOT_REFINER": name})
@@ -135,7 +135,7 @@ def cases(folder: Path, batch: int) -> Iterator[Case]:
             continue                           # it asks for a model that nobody named
         if not settings.model:
             yield Case(name, settings, tiny=False)
-    own = {"batch": batch, "local_files_only": True}
+    own = {"batch": batch, "long_side": long_side, "local_files_only": True}
     sd15, sdxl = save_tiny_pipeline(folder / "sd15", controlnets=1), save_tiny_sdxl(folder / "sdxl")
     yield Case("diffusers, tiny SD 1.5", RefinerSettings.parse(
         {"preset": "diffusers", "model": str(sd15), "controlnets": [{"drive": "depth"}], **own}), tiny=True)
@@ -179,6 +179,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Seconds per image, and the share that is not the model.")
     parser.add_argument("--batch", type=int, default=2, help="images per forward pass of the tiny pipelines")
     parser.add_argument("--batches", type=int, default=3, help="batches per preset, after a first that is left out")
+    parser.add_argument("--long-side", type=int, default=384,
+                        help="px the tiny pipelines work at; the presets say 768 and 1024, long for a CPU")
     parser.add_argument("--model-seconds", type=float, default=3.0,
                         help="what a real model is taken to need for an image, where a tiny one stands in")
     parser.add_argument("--cpu", action="store_true", help="count processor seconds, on a busy machine")
@@ -191,7 +193,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="packshot-bench-") as temporary:
         folder = Path(temporary)
         what = subject(folder, chosen.scale)
-        for case in cases(folder, chosen.batch):
+        for case in cases(folder, chosen.batch, chosen.long_side):
             refiner = make_refiner(case.settings)
             clock = Clock(time.process_time if chosen.cpu else time.perf_counter)
             found = {case.name: measure(refiner, what, folder, chosen.batches, clock)}

@@ -57,7 +57,8 @@ def record_for(piece: Workpiece, shot: str, image: Refined, settings: RefinerSet
         "shot_settings": asdict(piece.shot(shot)),
         "data_versions": {asset: artifact.data_version for asset, artifact in artifacts.items()},
         # A texture that lies inside the mesh file is named by its content alone, and comes with that file.
-        "inputs": {f"{piece.name}/{name}": sha256 for name, sha256 in files.items() if name != sha256},
+        "inputs": {f"{piece.name}/{name}" if name in piece.product.files else name: sha256
+                   for name, sha256 in files.items() if name != sha256},
         "pixels_sha256": array_sha256(image.pixels),
         "regions_sha256": _regions_sha256(piece.regions),
         "code": {"render": render.VERSION, "refine": refine.VERSION},
