@@ -22,6 +22,7 @@ STEP_RANGE = (0.3, 3.0)        # of one step
 HIGHEST_GAIN = 3.0             # of the raster's specular light; more is the refiner's own highlight
 CLIPPED = 250                  # code value from which a channel no longer tells how bright it was
 PRIOR = 0.01                   # of a pixel's say; many pixels that show nothing still leave the gain at 1
+BOUNCED = 0.10                 # of a pixel's light that may have another colour than the raster's light gives it
 TINT = 0.05                    # of a pixel's light; a colour cast up to that is the refiner's, not specular light
 FAINT = 0.02**2                # variance of root luminance below which there is no detail
 DEEPEST = 0.6                  # of a pixel's light that fine shading may take away
@@ -162,7 +163,8 @@ def ramp(values: F32, low: float, high: float) -> F32:
 def legitimate(change: F32, expected: F32, gloss: F32) -> F32:
     """(h, w, 3) the part of a change that light can make: more or less of the expected colour, more or less gloss.
 
-    Gloss across the expected colour counts beyond a tint only, for a cast looks the same.
+    Gloss across the expected colour counts beyond a tint only, for a cast looks the same; other colours pass
+    as far as light bounced between parts may have them.
     """
     size = _dot(expected, expected) ** 0.5
     own = expected / np.maximum(size, np.float32(1e-5))
@@ -177,7 +179,11 @@ def legitimate(change: F32, expected: F32, gloss: F32) -> F32:
     # So much gloss brings light of the own colour with it; where the two are alike that soon is more than there is.
     most = (np.maximum(along, 0.0) + np.float32(TINT) * size) * apart / np.maximum(shared, np.float32(0.1))
     across = np.clip(across, -most, most)
-    return np.asarray(along * own + across * beside / np.maximum(apart, np.float32(1e-5)), np.float32)
+    light = along * own + across * beside / np.maximum(apart, np.float32(1e-5))
+    # What one part throws onto another is tinted; that much colour passes, the product's slow cast being gone.
+    rest = change - light
+    rest *= np.minimum(np.float32(BOUNCED) * size / np.maximum(_dot(rest, rest) ** 0.5, np.float32(1e-5)), 1.0)
+    return np.asarray(light + rest, np.float32)
 
 
 def cast_of(observed: F32, parts: Parts, weight: F32, sigma: float) -> F32:
