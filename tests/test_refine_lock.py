@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as trials
+from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, maximum_filter
 
 from pipeline.colour import from_display, to_display
-from pipeline.refine.lock import lock
+from pipeline.refine import PRESETS
+from pipeline.refine.lock import VERSION, lock
 from pipeline.refine.lock_settings import ALIGNED, UNTRUSTED, LockSettings
+from pipeline.refine.locked import LockedFactory
 from pipeline.refine.regions_in_picture import coverage_of
+from pipeline.refine.settings import RefinerSettings
+from pipeline.refine.types import Refined, RefineRequest, RefinerIdentity
 from tests.sentinel_scene import LABEL, REGIONS, shoe_scene
 
 U8 = NDArray[np.uint8]
@@ -27,9 +35,9 @@ def error(picture: U8, where: NDArray[np.bool_]) -> float:
     return float(np.sqrt(np.mean((picture[where].astype(float) - TRUE[where]) ** 2)))
 
 
-@pytest.mark.parametrize("settings", [UNTRUSTED, ALIGNED], ids=["untrusted", "aligned"])
-def test_the_true_picture_stays(settings: LockSettings) -> None:
-    locked = lock(TRUE, PASSES, REGIONS, settings).pixels
+@pytest.mark.parametrize("trust", [UNTRUSTED, ALIGNED], ids=["untrusted", "aligned"])
+def test_the_true_picture_stays(trust: LockSettings) -> None:
+    locked = lock(TRUE, PASSES, REGIONS, trust).pixels
     assert error(locked, SOLID) < 0.5
     assert np.abs(locked.astype(int) - TRUE)[SOLID].max() <= 2
 
@@ -60,3 +68,85 @@ def test_light_is_kept() -> None:
 def test_a_product_without_parts_or_a_picture_without_a_product_is_no_failure() -> None:
     nothing = replace(PASSES, alpha=np.zeros_like(PASSES.alpha))
     assert (lock(TRUE, nothing, [LABEL]).pixels == TRUE).all()
+
+
+def test_a_cast_goes_and_the_products_colour_comes_back() -> None:
+    x = np.linspace(-1.0, 1.0, TRUE.shape[1])
+    gain = np.stack([1.0 - 0.12 * x, np.ones_like(x), 1.0 + 0.12 * x], axis=-1)
+    cast = PASSES.product.copy()
+    cast[..., :3] *= gain[None]
+    picture = to_display(cast, PASSES.plate, PASSES.white_backdrop)
+    locked = lock(picture, PASSES, REGIONS).pixels
+    assert error(locked, PRINT) < 0.5 * error(picture, PRINT)
+
+
+def test_two_copies_of_a_product_do_not_share_their_light() -> None:
+    """The right half is another copy in half the light; up to the border, neither takes any from the other."""
+    right = np.zeros_like(SOLID)
+    right[:, 240:] = True
+    instance = np.where(right, 2, 1).astype(np.uint32) * (PASSES.instance_id > 0)
+    light = np.where(right, 0.5, 1.0).astype(np.float32)[..., None]
+    passes = replace(PASSES, instance_id=instance.astype(np.uint32))
+    lit = PASSES.product.copy()
+    lit[..., :3] *= light
+    picture = to_display(lit, PASSES.plate, PASSES.white_backdrop)
+    locked = lock(picture, passes, REGIONS).pixels.astype(int)
+    border = SOLID.copy()
+    border[:, :237], border[:, 243:] = False, False
+    assert border.any()
+    assert np.abs(locked - picture)[border].mean() < 2.0
+
+
+@given(st.floats(0.6, 1.5), st.sampled_from([UNTRUSTED, ALIGNED]))
+@trials(max_examples=6, deadline=None)
+def test_one_exposure_for_all_is_light_and_stays(exposure: float, trust: LockSettings) -> None:
+    lit = PASSES.product.copy()
+    lit[..., :3] *= np.float32(exposure)
+    picture = to_display(lit, PASSES.plate, PASSES.white_backdrop)
+    off = np.abs(lock(picture, PASSES, REGIONS, trust).pixels.astype(int) - picture)[SOLID]
+    assert off.mean() < 1.0
+
+
+def test_an_aligned_refiner_is_touched_in_regions_alone() -> None:
+    rng = np.random.default_rng(3)
+    relief = np.where(SOLID[..., None], rng.integers(-6, 7, TRUE.shape), 0)
+    picture = np.clip(TRUE.astype(int) + relief, 0, 255).astype(np.uint8)
+    locked = lock(picture, PASSES, REGIONS, ALIGNED).pixels
+    away = coverage_of(PASSES, REGIONS) == 0.0
+    away &= ~np.asarray(maximum_filter(~away, 13))
+    assert (locked[away] == picture[away]).all()
+    assert error(locked, PRINT) < 0.5 * error(picture, PRINT)
+
+
+class Smearing:
+    """Smears the raster, as a refiner might."""
+
+    preferred_batch = 1
+
+    def __init__(self, settings: RefinerSettings) -> None:
+        self.identity = self.identity_of(settings)
+
+    @staticmethod
+    def identity_of(settings: RefinerSettings) -> RefinerIdentity:
+        return RefinerIdentity(settings.preset, 1)
+
+    def refine(self, requests: Sequence[RefineRequest]) -> list[Refined]:
+        return [Refined(gaussian_filter(TRUE, (3, 3, 0)), {"preset": "smearing"}) for _ in requests]
+
+
+def test_every_preset_is_locked_and_keeps_its_own_picture_beside() -> None:
+    factory, chosen = LockedFactory(Smearing, UNTRUSTED), RefinerSettings()
+    refiner = factory(chosen)
+    [image] = refiner.refine([RefineRequest(PASSES, "", 0, regions=REGIONS)])
+    assert image.unlocked is not None
+    assert error(image.pixels, PRINT) < error(image.unlocked, PRINT)
+    assert image.provenance["lock"]
+    assert refiner.identity.parameters["lock_version"] == VERSION
+    assert refiner.identity == factory.identity_of(chosen)
+
+
+def test_the_renderers_own_picture_is_not_locked() -> None:
+    chosen = RefinerSettings()
+    [image] = PRESETS["none"](chosen).refine([RefineRequest(PASSES, "", 0, regions=REGIONS)])
+    assert image.unlocked is None
+    assert (image.pixels == TRUE).all()
