@@ -178,7 +178,7 @@ def render(file: Path, out: OutFolder,
                 lambda: "\n".join(pictures))
         return
     light = None if environment is None else read_panorama(_existing(environment).read_bytes(), environment.name)
-    refiner = make_refiner(RefinerSettings())
+    refiner = make_refiner(RefinerSettings(preset="none"))
     images, written = [], []
     with Renderer() as renderer:
         for each in (replace(one, **changes) for one in shots):

@@ -29,7 +29,7 @@ VALUE_TOLERANCE = 0.02
 
 def pixels() -> NDArray[np.uint8]:
     request = RefineRequest(sphere_passes(size=SIDE), "a ball", 7)
-    [image] = refine.make_refiner(refine.RefinerSettings()).refine([request])
+    [image] = refine.make_refiner(refine.RefinerSettings(preset="none")).refine([request])
     return image.pixels
 
 

@@ -30,7 +30,8 @@ SOURCE_TYPE = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType"
 
 
 def unrefined(white: bool = True) -> Refined:
-    [image] = make_refiner(RefinerSettings()).refine([RefineRequest(sphere_passes(64, white=white), "a ball", 1)])
+    request = RefineRequest(sphere_passes(64, white=white), "a ball", 1)
+    [image] = make_refiner(RefinerSettings(preset="none")).refine([request])
     return image
 
 
@@ -48,7 +49,7 @@ def test_preset_none_is_the_display_image_and_says_that_it_is_not_refined(white:
 def test_a_record_names_the_passes_by_their_content() -> None:
     def hashes(depth_offset: float, white: bool) -> dict[str, str]:
         request = RefineRequest(sphere_passes(32, depth_offset, white), "", 0)
-        [image] = make_refiner(RefinerSettings()).refine([request])
+        [image] = make_refiner(RefinerSettings(preset="none")).refine([request])
         found = image.provenance["input_sha256"]
         assert isinstance(found, dict)
         return found
