@@ -22,13 +22,12 @@ SOLID = 0.98                           # coverage from which a pixel's relief co
 
 
 def prepare(pair: Pair) -> dict[str, NDArray[Any]]:
-    """Arrays without their batch axis, half floats: ``light.*`` of full views, ``relief.*`` of all."""
+    """Arrays without their batch axis, half floats: ``light.*`` and ``relief.*``."""
     planes = planes_of(pair.passes)
     found = {f"relief.{name}": tensor for name, tensor in relief_example(planes, pair.truth_product).items()}
-    if pair.view == "full":
-        shot = working(planes)
-        found |= {f"light.{name}": getattr(shot, name) for name in Working.__dataclass_fields__}
-        found |= {f"light.{name}": tensor for name, tensor in light_targets(shot, pair).items()}
+    shot = working(planes)
+    found |= {f"light.{name}": getattr(shot, name) for name in Working.__dataclass_fields__}
+    found |= {f"light.{name}": tensor for name, tensor in light_targets(shot, pair).items()}
     return {name: tensor[0].clamp(-6e4, 6e4).half().numpy() for name, tensor in found.items()}
 
 
