@@ -11,11 +11,12 @@ import argparse
 import json
 import math
 import os
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,18 @@ def _work(job: tuple[str, int, str, bool]) -> tuple[str, str]:
     return f"{family}-{seed:06d}", ""
 
 
+def _die_with_parent() -> None:
+    """A pool whose owner is killed would keep its workers, and their gigabytes, for ever."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 _STAYS: dict[str, Any] = {}
 
 
@@ -265,7 +278,7 @@ def make_all(folder: Path, products: int, held_out: bool, first_seed: int, worke
     todo = [job for job in jobs if not (folder / f"{job[0]}-{job[1]:06d}.done").exists()]
     print(f"{len(jobs)} products, {len(jobs) - len(todo)} are there", flush=True)
     started = time.monotonic()
-    with ProcessPoolExecutor(workers, get_context("spawn"), max_tasks_per_child=200) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _die_with_parent, max_tasks_per_child=200) as pool:
         for done, future in enumerate(as_completed([pool.submit(_work, job) for job in todo]), 1):
             name, error = future.result()
             if error:

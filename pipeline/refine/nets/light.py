@@ -25,7 +25,7 @@ STATE = 6                              # coded product and plate on the grid
 NOISE = 2                              # planes of noise that make one sample differ from another
 FIELDS = 9                             # product: log gain 3, addition 3; plate: log gain 3
 WHITE = 31                             # the plane of the inputs that says the backdrop is white
-FAINT = 0.03                           # share of light missing from where a shadow on white is wholly the network's
+FAINT = 0.12                           # share of light missing from where a shadow on white is wholly the network's
 MOST_GAIN = 1.2                        # log; a raster without bounces is never further off
 MOST_ADDED = 0.6                       # linear
 SPATIAL = 0.75                         # cells, width of the Gaussian in the picture
@@ -127,6 +127,7 @@ def relit_plate(plate: Tensor, field: Tensor, white: Tensor) -> Tensor:
     """The plate (B, 3, H, W) in the field's light. On white only a shadow changes: purity is not the network's."""
     gain = F.interpolate(field, size=plate.shape[-2:], mode="bilinear", align_corners=False)
     shadow = ((PURE_BACKGROUND_RATIO - plate.mean(1, keepdim=True)) / FAINT).clamp(0.0, 1.0)
+    shadow = shadow * shadow * (3.0 - 2.0 * shadow)  # no edge where the network begins to be heard
     answer = plate * (gain * (1.0 - white * (1.0 - shadow))).exp()
     lit: Tensor = torch.where(white > 0.5, answer.clamp_max(1.0), answer)
     return lit
