@@ -22,10 +22,15 @@ from tests.passes_factory import sphere_passes
 F32 = NDArray[np.float32]
 
 
+def checks(side: int) -> F32:
+    return np.asarray((np.indices((side, side)).sum(axis=0) % 2) * 2.0 - 1.0, np.float32)
+
+
 def save_model(folder: Path, strength: float, light_steps: int = 1, relief_steps: int = 4) -> Path:
     """Networks with random last layers: strength 0 changes nothing, 1 changes as much as the bounds allow."""
     import torch
 
+    from pipeline.refine.nets.guide import Tile, save_tiles
     from pipeline.refine.nets.light import make_network
     from pipeline.refine.nets.relief import ReliefNetwork
 
@@ -35,6 +40,7 @@ def save_model(folder: Path, strength: float, light_steps: int = 1, relief_steps
         torch.nn.init.normal_(layer.weight, std=0.3 * strength)
     light.half().save_pretrained(folder / "light")
     relief.half().save_pretrained(folder / "relief")
+    save_tiles(folder / "tiles.npz", {"leather": [Tile(20.0, checks(32))]})
     describe(folder, "random", light_steps, relief_steps)
     return folder
 
@@ -132,7 +138,7 @@ def test_the_relief_network_sees_60_pixels_and_no_further() -> None:
     torch.manual_seed(0)
     network = ReliefNetwork(channels=8).eval()
     torch.nn.init.normal_(network.end.weight, std=0.5)
-    fine = torch.randn(1, 2, 128, 128)
+    fine = torch.randn(1, 3, 128, 128)
     state = torch.zeros(1, 1, 128, 128)
     coarse, time = torch.zeros(1, RELIEF_PLANES, 32, 32), torch.ones(1)
     changed = fine.clone()
@@ -163,7 +169,8 @@ def test_light_does_not_leak_from_one_surface_to_another_behind_it() -> None:
     assert float(fine[134:].min()) > 0.98
 
 
-@pytest.mark.parametrize("name", ["light/diffusion_pytorch_model.safetensors", "relief/config.json", "model.json"])
+@pytest.mark.parametrize("name", ["light/diffusion_pytorch_model.safetensors", "relief/config.json", "tiles.npz",
+                                  "model.json"])
 def test_missing_files_are_named(wild: Path, tmp_path: Path, name: str) -> None:
     folder = Path(shutil.copytree(wild, tmp_path / "model"))
     (folder / name).unlink()

@@ -12,19 +12,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.refine.nets import relief
+from pipeline.refine.nets.guide import Laid, Tile, guide_of
 from pipeline.refine.nets.inputs import Planes, luminance, planes_of
 from pipeline.refine.nets.light import Working, working
 from training.floor_light import completed_plate
 from training.pairs import Pair
+from training.types import Sample
 
 SUFFIX = ".example.npz"
 SOLID = 0.98                           # coverage from which a pixel's relief counts
 
 
-def prepare(pair: Pair) -> dict[str, NDArray[Any]]:
-    """Arrays without their batch axis, half floats: ``light.*`` and ``relief.*``."""
+def prepare(pair: Pair, sample: Sample | None = None) -> dict[str, NDArray[Any]]:
+    """Arrays without their batch axis, half floats: ``light.*`` and ``relief.*``.
+
+    ``sample``: what the pair was made from; its tiles, where they truly lie, are the relief's guide.
+    """
     planes = planes_of(pair.passes)
-    found = {f"relief.{name}": tensor for name, tensor in relief_example(planes, pair.truth_product).items()}
+    laid = [] if sample is None else [Laid(Tile(1.0, height), (repeats, repeats)) for height, repeats in sample.tiles]
+    guide = torch.from_numpy(guide_of(pair.passes, laid))[None, None]
+    found = {f"relief.{name}": tensor for name, tensor in relief_example(planes, guide, pair.truth_product).items()}
     shot = working(planes)
     found |= {f"light.{name}": getattr(shot, name) for name in Working.__dataclass_fields__}
     found |= {f"light.{name}": tensor for name, tensor in light_targets(shot, pair).items()}
@@ -44,8 +51,8 @@ def light_targets(shot: Working, pair: Pair) -> dict[str, Tensor]:
             "truth_alpha": torch.nn.functional.pad(alpha, pad)}
 
 
-def relief_example(planes: Planes, truth_product: NDArray[np.float32]) -> dict[str, Tensor]:
-    """Padded to whole folds: ``fine`` 2, ``coarse``, ``target`` and ``weight`` 1."""
+def relief_example(planes: Planes, guide: Tensor, truth_product: NDArray[np.float32]) -> dict[str, Tensor]:
+    """Padded to whole folds: ``fine``, ``coarse``, ``target`` and ``weight`` 1."""
     premultiplied = torch.from_numpy(truth_product).permute(2, 0, 1)[None]
     product = premultiplied[:, :3] / premultiplied[:, 3:].clamp_min(0.05)
     weight = ((planes.alpha > SOLID) & (premultiplied[:, 3:] > SOLID)).float()
@@ -53,7 +60,8 @@ def relief_example(planes: Planes, truth_product: NDArray[np.float32]) -> dict[s
     ratio = (found - drawn) * weight
     target = relief.without_mean(ratio, weight) / relief.UNIT
     height, width = (side // relief.FOLD * relief.FOLD for side in weight.shape[-2:])
-    cut = {"fine": relief.fine_planes(planes), "target": target.clamp(-relief.MOST, relief.MOST), "weight": weight}
+    cut = {"fine": relief.fine_planes(planes, guide), "weight": weight,
+           "target": target.clamp(-relief.MOST, relief.MOST)}
     return {name: tensor[..., :height, :width] for name, tensor in cut.items()} | {
         "coarse": relief.coarse_planes(planes)}
 

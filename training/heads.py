@@ -28,6 +28,7 @@ MEAN_SHARE = 10.0                      # squared errors of coded light are about
 PLATE_SHARE = 0.5                      # of the light loss
 # Planes whose sign turns when the picture is mirrored left to right, and upside down.
 LIGHT_MIRRORED = (13, 33)
+GUIDE = 2                              # the guide among the fine planes
 RELIEF_MIRRORED, RELIEF_TURNED = (3, 6, 11), (4, 7, 11)
 
 
@@ -172,9 +173,12 @@ class ReliefHead:
         times = _times(count, means)
         noise, own = torch.randn_like(truth), torch.randn_like(truth)
         noise[:means], own[:means] = 0.0, 0.0
+        # A mean is over all places that threads may have: it is told none.
+        fine = batch["fine"].clone()
+        fine[:means, GUIDE] = 0.0
         state = noised(truth, torch.zeros_like(truth), relief.NOISE_SCALE, noise, times[:, None, None, None])
-        first = network(state, own, batch["fine"], batch["coarse"], times).float()
-        second = network(state[means:], torch.randn_like(own[means:]), batch["fine"][means:], batch["coarse"][means:],
+        first = network(state, own, fine, batch["coarse"], times).float()
+        second = network(state[means:], torch.randn_like(own[means:]), fine[means:], batch["coarse"][means:],
                          times[means:]).float()
         found = torch.zeros(())
         for patch in (4, 8, 16):
@@ -186,13 +190,16 @@ class ReliefHead:
         """In units: the truth's size, what the mean leaves of it, and the size of a sample."""
         truth, weight = batch["target"], batch["weight"]
         time, zero = torch.ones(len(truth)), torch.zeros_like(truth)
-        mean = network(zero, zero, batch["fine"], batch["coarse"], time).float()
+        plain = batch["fine"].clone()
+        plain[:, GUIDE] = 0.0
+        mean = network(zero, zero, plain, batch["coarse"], time).float()
         one = network(torch.randn_like(truth), torch.randn_like(truth), batch["fine"], batch["coarse"], time).float()
 
         def size(values: Tensor) -> float:
             return float(((values ** 2 * weight).sum() / weight.sum().clamp_min(1.0)).sqrt())
 
-        return {"truth": size(truth), "left by the mean": size(truth - mean), "mean": size(mean), "sample": size(one)}
+        return {"truth": size(truth), "left by the mean": size(truth - mean), "mean": size(mean), "sample": size(one),
+                "left by a sample": size(truth - one)}
 
 
 HEADS: dict[str, Head] = {"light": LightHead(), "relief": ReliefHead()}

@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 
 from pipeline.refine.embedded_weights import describe
+from pipeline.refine.nets.model import TILES
+from training.bank import make_bank
 from training.heads import HEADS
 
 
@@ -15,9 +17,10 @@ def package(run: Path, out: Path, name: str, light_steps: int, relief_steps: int
     for head in HEADS.values():
         shutil.rmtree(out / head.name, ignore_errors=True)
         shutil.copytree(run / head.name / head.name, out / head.name)
+    count = make_bank(out / TILES)
     found = describe(out, name, light_steps, relief_steps)
     size = sum(path.stat().st_size for path in out.rglob("*.safetensors")) / 1e6
-    print(f"{name}: {size:.1f} MB in {len(found.files)} files, sha256 {found.sha256[:12]}")
+    print(f"{name}: {size:.1f} MB in {len(found.files)} files, {count} tiles, sha256 {found.sha256[:12]}")
 
 
 def main() -> None:

@@ -227,7 +227,7 @@ def _work(job: tuple[str, int, str, bool]) -> tuple[str, str]:
         for pair in made:
             path = save(pair, Path(folder))
             if not held_out:
-                examples.save(examples.prepare(pair), path)
+                examples.save(examples.prepare(pair, sample), path)
         (Path(folder) / f"{family}-{seed:06d}.done").touch()
     except PackshotError as error:
         return f"{family}-{seed:06d}", str(error)
@@ -252,10 +252,15 @@ _STAYS: dict[str, Any] = {}
 def prepare_again(folder: Path) -> None:
     """Examples of pairs that are there, after what the networks see was changed."""
     from training import examples
+    from training.families import make_sample
 
     paths = sorted(path for path in folder.glob("*.npz") if not path.name.endswith(examples.SUFFIX))
+    sample: Sample | None = None
     for number, path in enumerate(paths, 1):
-        examples.save(examples.prepare(load(path)), path)
+        pair = load(path)
+        if sample is None or (sample.family, sample.seed) != (pair.family, pair.seed):
+            sample = make_sample(pair.family, pair.seed)
+        examples.save(examples.prepare(pair, sample), path)
         if number % 200 == 0:
             print(f"{number}/{len(paths)} prepared again", flush=True)
 

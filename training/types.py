@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.catalogue import Region
 from pipeline.mesh.types import Mesh
 from pipeline.render.textures import Textures
@@ -24,4 +27,5 @@ class Sample:
     truth_textures: Textures
     known: Mesh
     known_textures: Textures
+    tiles: tuple[tuple[NDArray[np.float32], float], ...] = ()  # of each material: (N, N) heights, repeats per unit uv
     regions: tuple[Region, ...] = ()       # printed labels and logos, rows of stitches

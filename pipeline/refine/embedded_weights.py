@@ -76,7 +76,7 @@ def checked(folder: Path) -> Description:
 def describe(folder: Path, name: str, light_steps: int, relief_steps: int) -> Description:
     """Write ``model.json`` for a folder's files as they are."""
     files = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-             for part in ("light", "relief") for path in sorted((folder / part).iterdir())}
+             for path in sorted(folder.glob("*/*")) + sorted(folder.glob("*.npz"))}
     found = Description(name, files, light_steps, relief_steps)
     said = {"name": name, "light_steps": light_steps, "relief_steps": relief_steps, "files": files}
     (folder / DESCRIPTION).write_text(json.dumps(said, indent=2) + "\n")

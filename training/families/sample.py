@@ -14,6 +14,7 @@ from training.families.paint import U8
 from training.families.product import Print, Product, Stitch
 from training.families.shapes import F64, I64, Part, Sheet, smooth_normals
 from training.families.surfaces import Placed, Seam, surface
+from training.materials.tile import F32, guiding
 from training.types import Sample
 
 BARE = 1 / 3               # of the products: their known maps hold nothing of the surface
@@ -32,6 +33,7 @@ def sample_of(family: str, seed: int, product: Product, rng: np.random.Generator
     images: dict[tuple[str, str], U8] = {}
     known_images: dict[tuple[str, str], U8] = {}
     regions: list[Region] = []
+    tiles: list[tuple[F32, float]] = []
     shared = _normals(product.parts)
     start = 0
     for index, name in enumerate(used):
@@ -50,6 +52,7 @@ def sample_of(family: str, seed: int, product: Product, rng: np.random.Generator
         prints, seams, found = _decorations(product, parts, packed, sheets, finish.name)
         made = surface(rng, finish, packed.side, prints, seams, told, product.category)
         truths.append(made.truth)
+        tiles.append((guiding(finish.tile), packed.side * 1000.0 / finish.tile.size_mm))
         knowns.append(made.known)
         images.update(made.images)
         known_images.update(made.known_images)
@@ -63,7 +66,7 @@ def sample_of(family: str, seed: int, product: Product, rng: np.random.Generator
     known = Mesh(truth.positions, truth.normals, truth.uv_sets, truth.triangles, truth.triangle_material,
                  truth.triangle_chart, tuple(knowns))
     return Sample(family, seed, product.category, truth, Textures(images), known, Textures(known_images),
-                  tuple(regions))
+                  tuple(tiles), tuple(regions))
 
 
 def _normals(parts: Sequence[Part]) -> dict[str, list[F64]]:

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from pipeline.refine.nets.guide import USUAL_SLOPE
+
 F32 = NDArray[np.float32]
 
 
@@ -69,6 +71,11 @@ def slopes(tile: Tile) -> tuple[F32, F32]:
 def slope_rms(tile: Tile) -> float:
     across, down = slopes(tile)
     return float(np.sqrt(np.mean(across**2 + down**2)))
+
+
+def guiding(tile: Tile) -> F32:
+    """(N, N) heights as pipeline.refine.nets.guide wants them: their deviation says how steep they are."""
+    return np.asarray(unit(tile.height) * (slope_rms(tile) / USUAL_SLOPE), np.float32)
 
 
 def normal_map(across: F32, down: F32) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.refine.nets import light, relief
+from pipeline.refine.nets.guide import Tile, guide_of, load_tiles, worn
 from pipeline.refine.nets.inputs import GRID, WORKING, Planes, planes_of
 from pipeline.refine.nets.sampling import expected, sampled
 from pipeline.render.types import ControlPasses
 
+TILES = "tiles.npz"
 FINE = 2                               # times WORKING: the size at which fields are spread with their guides
 
 F32 = NDArray[np.float32]
@@ -42,14 +45,17 @@ class Picture:
 class EmbeddedModel:
     """Both networks. The same passes, seed and number of threads give the same bytes on one machine."""
 
-    def __init__(self, light_network: Any, relief_network: Any, half: bool) -> None:
+    def __init__(self, light_network: Any, relief_network: Any, tiles: Mapping[str, Sequence[Tile]], half: bool
+                 ) -> None:
         self.light, self.relief, self.half = light_network.eval(), relief_network.eval(), half
+        self.tiles = tiles
 
     @classmethod
     def load(cls, folder: Path, half: bool | None = None) -> EmbeddedModel:
         """Networks of a folder with ``light`` and ``relief``; ``half`` None: bfloat16 where the CPU computes in it."""
         return cls(UNet2DModel.from_pretrained(folder / "light", local_files_only=True).float(),
                    relief.ReliefNetwork.from_pretrained(folder / "relief", local_files_only=True).float(),
+                   load_tiles(folder / TILES),
                    computes_in_half() if half is None else half)
 
     def refine(self, passes: ControlPasses, seed: int, steps: Steps, locked: F32 | None = None) -> Picture:
@@ -58,7 +64,10 @@ class EmbeddedModel:
         with torch.inference_mode():
             planes = planes_of(passes)
             product, plate = self._relit(planes, generator, steps.light)
-            factor = self._relief(planes, generator, steps.relief)
+            # A mean is over all places that threads may have: it is told none.
+            laid = worn(passes, self.tiles, seed) if steps.relief else []
+            guide = torch.from_numpy(guide_of(passes, laid))[None, None]
+            factor = self._relief(planes, guide, generator, steps.relief)
             if locked is not None:
                 factor = factor * (1.0 - torch.from_numpy(locked)[None, None])
             product = product * factor.exp() * planes.alpha
@@ -83,14 +92,14 @@ class EmbeddedModel:
         white = torch.full((1, 1, 1, 1), float(planes.white))
         return product, light.relit_plate(planes.plate, fields.plate[..., :rows, :columns], white)
 
-    def _relief(self, planes: Planes, generator: torch.Generator, steps: int) -> Tensor:
+    def _relief(self, planes: Planes, guide: Tensor, generator: torch.Generator, steps: int) -> Tensor:
         """Log factor (1, 1, H, W)."""
         full = planes.alpha.shape[-2:]
         window = _window(planes.alpha)
         if window is None:
             return torch.zeros_like(planes.alpha)
         cut = _cut(planes, window)
-        fine, coarse = relief.fine_planes(cut), relief.coarse_planes(cut)
+        fine, coarse = relief.fine_planes(cut, _cropped(guide, window)), relief.coarse_planes(cut)
         shape = (1, 1, *fine.shape[-2:])
 
         def predict(state: Tensor, time: float) -> tuple[Tensor, Tensor]:
@@ -152,17 +161,21 @@ def _window(alpha: Tensor) -> tuple[slice, slice] | None:
 
 def _cut(planes: Planes, window: tuple[slice, slice]) -> Planes:
     """The planes in a window; what lies past the picture is empty."""
-    rows, columns = window
     changed = {}
     for name in ("alpha", "product", "plate", "albedo", "diffuse", "specular", "normal", "depth", "shade", "classes",
                  "uv_turn"):
-        plane = getattr(planes, name)[..., rows, columns]
-        changed[name] = F.pad(plane, (0, columns.stop - columns.start - plane.shape[-1],
-                                      0, rows.stop - rows.start - plane.shape[-2]))
+        changed[name] = _cropped(getattr(planes, name), window)
     height, width = planes.alpha.shape[-2:]
     share = max(changed["alpha"].shape[-2:]) / max(height, width)
     return Planes(**changed, up=planes.up, light=planes.light, frame=planes.frame * share, distance=planes.distance,
                   white=planes.white)
+
+
+def _cropped(plane: Tensor, window: tuple[slice, slice]) -> Tensor:
+    rows, columns = window
+    inside = plane[..., rows, columns]
+    return F.pad(inside, (0, columns.stop - columns.start - inside.shape[-1],
+                          0, rows.stop - rows.start - inside.shape[-2]))
 
 
 def _array(tensor: Tensor) -> F32:

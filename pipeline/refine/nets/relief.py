@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from pipeline.refine.nets.inputs import RELIEF_PLANES, Planes, luminance
 
+FINE = 3                               # planes at full resolution beside the state and its noise
 FOLD = 4                               # pixels folded into channels, per axis
 UNIT = 0.06                            # log brightness that the state counts as 1
 MOST = 8.0                             # units; e^0.48, a deep shadow between threads
@@ -31,7 +32,7 @@ class ReliefNetwork(ModelMixin, ConfigMixin):  # type: ignore[misc]
     @register_to_config  # type: ignore[untyped-decorator]
     def __init__(self, planes: int = RELIEF_PLANES, channels: int = 96, depth: int = 6) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.start = nn.Conv2d(4 * FOLD * FOLD + planes, channels, 1)
+        self.start = nn.Conv2d((2 + FINE) * FOLD * FOLD + planes, channels, 1)
         self.time = nn.Sequential(nn.Linear(16, channels), nn.SiLU(), nn.Linear(channels, channels))
         self.blocks = nn.ModuleList(Block(channels) for _ in range(depth))
         self.end = nn.Conv2d(channels, FOLD * FOLD, 3, padding=1)
@@ -40,7 +41,7 @@ class ReliefNetwork(ModelMixin, ConfigMixin):  # type: ignore[misc]
         nn.init.zeros_(self.end.bias)
 
     def forward(self, state: Tensor, noise: Tensor, fine: Tensor, planes: Tensor, time: Tensor) -> Tensor:
-        """Relief in units (B, 1, H, W) from a noisy one, fresh noise, ``fine`` (B, 2, H, W) and folded ``planes``.
+        """Relief in units (B, 1, H, W) from a noisy one, fresh noise, ``fine`` (B, FINE, H, W) and folded ``planes``.
 
         H and W are multiples of FOLD; ``time`` (B,) in 0..1.
         """
@@ -65,11 +66,11 @@ class Block(nn.Module):
         return x + more
 
 
-def fine_planes(planes: Planes) -> Tensor:
-    """(1, 2, H, W): log brightness of raster and albedo less its neighbourhood's mean, in tamed units."""
+def fine_planes(planes: Planes, guide: Tensor) -> Tensor:
+    """(1, FINE, H, W): log brightness of raster and albedo less its neighbourhood's mean, in tamed units; the guide."""
     inside = planes.alpha
     found = [without_mean(torch.log(luminance(plane) + FLOOR), inside) for plane in (planes.product, planes.albedo)]
-    return torch.asinh(torch.cat(found, 1) / UNIT)
+    return torch.cat([torch.asinh(torch.cat(found, 1) / UNIT), guide], 1)
 
 
 def coarse_planes(planes: Planes) -> Tensor:
