@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+# Most tests are about something else and need no model; those of a refiner name theirs. Children inherit it.
+os.environ.setdefault("PACKSHOT_REFINER", "none")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """Train one of the two networks: ``python -m training.train light|relief --data DATA --out RUN``.
 
 Goes on from RUN's last checkpoint, else from the weights given by ``--start``. Examples that appear while it runs
-are taken in. Weights for use are an exponential mean of the trained ones, written as diffusers writes a model.
+are taken in. Weights for use are an exponential mean of the trained ones, those of the lowest loss on products that
+are held back, written as diffusers writes a model.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from training.heads import HEADS, Head
 
 Arrays = dict[str, NDArray[np.float16]]
 LOOK_AGAIN_S = 60.0
+VALIDATED = 32                         # examples looked at for a line of progress
 HELD_BACK = 12                         # every so many products are for validation, never trained on
 
 
@@ -64,11 +66,13 @@ class Run:
     optimizer: torch.optim.Optimizer
     step: int = 0
     seconds: float = 0.0
+    best: float = math.inf                 # validation loss of the weights kept for use
 
     def save(self, path: Path) -> None:
         part = path.with_suffix(".part")
         torch.save({"network": self.network.state_dict(), "mean": self.mean.state_dict(),
-                    "optimizer": self.optimizer.state_dict(), "step": self.step, "seconds": self.seconds}, part)
+                    "optimizer": self.optimizer.state_dict(), "step": self.step, "seconds": self.seconds,
+                    "best": self.best}, part)
         part.replace(path)
 
     def load(self, path: Path) -> None:
@@ -76,7 +80,7 @@ class Run:
         self.network.load_state_dict(held["network"])
         self.mean.load_state_dict(held["mean"])
         self.optimizer.load_state_dict(held["optimizer"])
-        self.step, self.seconds = held["step"], held["seconds"]
+        self.step, self.seconds, self.best = held["step"], held["seconds"], held["best"]
 
 
 def train(head: Head, examples: Examples, out: Path, *, minutes: float, start: Path | None, wait_for: int,
@@ -118,12 +122,14 @@ def train(head: Head, examples: Examples, out: Path, *, minutes: float, start: P
         if time.monotonic() - said > 120.0 or run.seconds >= total:
             said = time.monotonic()
             figures = _validated(head, run.mean, examples.validation)
+            if figures.get("loss", run.best) <= run.best:
+                run.best = figures.get("loss", run.best)
+                head.save(run.mean, out / head.name)
             print(f"step {run.step}  {run.seconds / 60:.1f}/{minutes:.0f} min  {len(examples.train)} examples  "
                   f"loss {np.mean(losses[-200:]):.4f}  {json.dumps(figures)}", flush=True)
         if time.monotonic() - saved > 240.0 or run.seconds >= total:
             saved = time.monotonic()
             run.save(checkpoint)
-            head.save(run.mean, out / head.name)
 
 
 def _follow(mean: nn.Module, network: nn.Module, keep: float) -> None:
@@ -135,9 +141,11 @@ def _follow(mean: nn.Module, network: nn.Module, keep: float) -> None:
 def _validated(head: Head, network: nn.Module, held: list[Arrays]) -> dict[str, float]:
     if not held:
         return {}
-    few = held[::max(1, len(held) // 24)][:24]
+    few = head.augmented(held[::max(1, len(held) // VALIDATED)][:VALIDATED], None)
+    torch.manual_seed(0)                   # the same noise every time, so that losses compare
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        return {name: round(value, 3) for name, value in head.figures(network, head.augmented(few, None)).items()}
+        figures = {"loss": float(head.loss(network, few)), **head.figures(network, few)}
+    return {name: round(value, 4) for name, value in figures.items()}
 
 
 def main() -> None:
