@@ -29,8 +29,8 @@ def test_masks_are_soft_and_stay_on_the_product() -> None:
 
 
 def test_kinds_are_apart() -> None:
-    assert {seen.region.kind for seen in regions_in_picture(PASSES, REGIONS, ("stitching",))} == {"stitching"}
-    assert coverage_of(PASSES, REGIONS, ("label",)).sum() < coverage_of(PASSES, REGIONS).sum()
+    assert {seen.region.kind for seen in regions_in_picture(PASSES, REGIONS, ["stitching"])} == {"stitching"}
+    assert coverage_of(PASSES, REGIONS, ["label"]).sum() < coverage_of(PASSES, REGIONS).sum()
 
 
 def test_one_occurrence_for_every_instance() -> None:

@@ -63,7 +63,7 @@ def test_mirrored_examples_are_examples_of_mirrored_passes(name: str, size: int,
         return np.ascontiguousarray(np.flip(image, axes))
 
     pair = sphere_pair(size=size)
-    planes = {plane: mirrored(getattr(pair.passes, plane)) for plane in (
+    planes: dict[str, Any] = {plane: mirrored(getattr(pair.passes, plane)) for plane in (
         "product", "plate", "alpha", "base_color", "diffuse", "specular", "visibility", "ao", "normal", "depth", "uv",
         "material_id")}
     planes["normal"] = planes["normal"] * np.array([-1.0, -1.0 if 0 in axes else 1.0, 1.0], np.float32)

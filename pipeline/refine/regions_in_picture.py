@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +109,8 @@ def _frame(passes: ControlPasses, window: Window) -> _Frame:
     centred = (instance > 0) & np.isfinite(uv[..., 0]) & np.isfinite(uv[..., 1])
     rows, columns = np.nonzero((alpha > 0.0) & ~centred)
     if len(rows):
-        uv, chart, instance, material, centred = (field.copy() for field in (uv, chart, instance, material, centred))
+        uv, chart, instance, material, centred = (uv.copy(), chart.copy(), instance.copy(), material.copy(),
+                                                  centred.copy())
         known = centred.copy()
         # Diagonal neighbours first, so that a nearer one has the last word.
         for down, right in ((1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1)):
@@ -116,8 +118,9 @@ def _frame(passes: ControlPasses, window: Window) -> _Frame:
             usable = (y >= 0) & (y < known.shape[0]) & (x >= 0) & (x < known.shape[1])
             usable[usable] = known[y[usable], x[usable]]
             here, there = (rows[usable], columns[usable]), (y[usable], x[usable])
-            for field in (uv, chart, instance, material):
-                field[here] = field[there]
+            fields: tuple[NDArray[Any], ...] = (uv, chart, instance, material)
+            for filled in fields:
+                filled[here] = filled[there]
             centred[here] = True
     return _Frame(uv, centred, alpha, instance, material, chart)
 

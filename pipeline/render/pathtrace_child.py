@@ -38,13 +38,14 @@ class World:
         together = [entry for entry in model["surfaces"] if merge and can_merge(folder, entry)]
         given = [entry for entry in model["surfaces"] if entry not in together]
         alone = [Look(folder, entry["look"], entry["colors"] is not None, len(entry["uv"])) for entry in given]
-        self.looks = (*alone, MergedLook(folder, [entry["look"] for entry in together])) if together else tuple(alone)
+        one = [MergedLook(folder, [entry["look"] for entry in together])] if together else []
+        self.looks: tuple[Look | MergedLook, ...] = (*alone, *one)
         Slot.looks = self.looks
         self.ids = [tuple(entry["ids"]) for entry in [*given, *together[:1]]]
         self.shapes = [_mesh(folder, index, entry, look)
                        for index, (entry, look) in enumerate(zip(given, alone, strict=True))]
         if together:
-            self.shapes.append(_merged_mesh(folder, len(given), together, self.looks[-1]))
+            self.shapes.append(_merged_mesh(folder, len(given), together, one[0]))
         scene: dict[str, Any] = {"type": "scene", **{f"m{index}": shape for index, shape in enumerate(self.shapes)}}
         if model["environment"] is not None:
             turn = np.eye(4)
@@ -193,7 +194,7 @@ def aovs(world: World, job: dict[str, Any], folder: Path) -> None:
         bent = look.bent(si, here)
         normal[here] = bent
         if "base_color" in look.maps:
-            entry = look.maps["base_color"]
+            entry: Any = look.maps["base_color"]
             uv[here] = entry.wrapped(entry.at(si))
         else:
             uv[here] = si.uv

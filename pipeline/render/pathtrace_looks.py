@@ -171,7 +171,7 @@ def tilted(si: Any, value: Any, inverse: Any, strength: Any) -> Any:
 class Slot(mi.Texture):  # type: ignore[misc]
     """One value of a Look as a texture of Mitsuba's."""
 
-    looks: tuple[Look, ...] = ()
+    looks: tuple[Any, ...] = ()            # Look or MergedLook
 
     def __init__(self, props: Any) -> None:
         mi.Texture.__init__(self, props)

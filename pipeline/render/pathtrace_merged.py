@@ -45,7 +45,7 @@ class MergedLook:
     def __init__(self, folder: Path, looks: list[dict[str, Any]]) -> None:
         self.given = {**looks[0], "roughness": 1.0}
         self.slots = sorted({slot for look in looks for slot in look["maps"]} | {"base_color", "normal", "roughness"})
-        self.maps = dict.fromkeys(self.slots)
+        self.maps: dict[str, Any] = dict.fromkeys(self.slots)
         texels: list[NDArray[np.uint32]] = [np.zeros(0, np.uint32)]
         rows = [[*[*look["albedo"], 1.0][:4], *(float(look[name]) for name in NUMBERS)] for look in looks]
         for slot in self.slots:
@@ -132,7 +132,7 @@ def _map_row(folder: Path, entry: dict[str, Any] | None, slot: str, texels: list
     else:
         pixels, absent = np.load(folder / entry["image"]), 0.0
     wide = pixels.astype(np.uint32)
-    packed = (wide[..., 0] | wide[..., 1] << 8 | wide[..., 2] << 16).ravel()
+    packed = np.asarray(wide[..., 0] | wide[..., 1] << 8 | wide[..., 2] << 16, np.uint32).ravel()
     offset = sum(len(part) for part in texels)
     texels.append(packed)
     texels.append(np.zeros(-len(packed) % 256, np.uint32))

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -56,7 +57,8 @@ class Tracer:
         self._child.wait()
         for stream in (self._child.stdin, self._child.stdout, self._errors):
             if stream is not None:
-                stream.close()
+                with contextlib.suppress(BrokenPipeError):  # a job that a dead child never read
+                    stream.close()
         self._folder.cleanup()
 
     def trace(self, scene: Scene, *, samples: int, depth: int, denoise: bool = False, seed: int = 0,
