@@ -36,7 +36,7 @@ def segments_of(passes: ControlPasses, window: Window) -> list[Segment]:
     step = int(material.max()) + 1
     code = np.where(instance > 0, instance * step + material, 0)
     boxes = ndimage.find_objects(code)
-    return [Segment(box, code[box] == index + 1, (index + 1) % step, (index + 1) // step)
+    return [Segment((box[0], box[1]), code[box] == index + 1, (index + 1) % step, (index + 1) // step)
             for index, box in enumerate(boxes) if box is not None]
 
 
@@ -62,8 +62,8 @@ def _on_blocks(field: F32, sigma: float, block: int) -> F32:
     height, width = field.shape
     whole = np.pad(field, ((0, -height % block), (0, -width % block)))
     firsts = np.add.reduceat(whole, np.arange(0, whole.shape[0], block), axis=0)
-    small = np.add.reduceat(firsts, np.arange(0, whole.shape[1], block), axis=1) / np.float32(block * block)
-    small = smooth(np.asarray(small, np.float32), sigma / block)
+    means = np.add.reduceat(firsts, np.arange(0, whole.shape[1], block), axis=1) / np.float32(block * block)
+    small = smooth(np.asarray(means, np.float32), sigma / block)
     # Block centres lie at (i + 0.5) · block − 0.5.
     rows, columns = ((np.arange(length) + 0.5) / block - 0.5 for length in (height, width))
     return np.ascontiguousarray(_interpolated(_interpolated(small, rows).T, columns).T)
@@ -74,7 +74,7 @@ def _interpolated(field: F32, places: NDArray[np.float64]) -> F32:
     places = np.clip(places, 0.0, len(field) - 1.0)
     low = np.minimum(places.astype(np.intp), max(len(field) - 2, 0))
     share = (places - low).astype(np.float32)[:, None]
-    return field[low] * (1.0 - share) + field[np.minimum(low + 1, len(field) - 1)] * share
+    return np.asarray(field[low] * (1.0 - share) + field[np.minimum(low + 1, len(field) - 1)] * share, np.float32)
 
 
 def box_widths(sigma: float) -> Sequence[int]:

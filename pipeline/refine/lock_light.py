@@ -60,7 +60,7 @@ def fit_gloss(observed: F32, parts: Parts, weight: F32, segments: Sequence[Segme
         counts = mask > 0.0
         level = float((mask * light[window]).sum() / mask.sum())
         gain[window][segment.inside] = _gain_of_gloss(
-            np.stack([field[counts] for field in fast]) / (DISAGREES * max(level, 1e-4)),
+            np.stack([field[counts] for field in fast]) / np.float32(DISAGREES * max(level, 1e-4)),
             _across(observed[window][counts], parts.matt[window][counts], parts.gloss[window][counts]), mask[counts])
     return gain
 
@@ -75,7 +75,7 @@ def _across(observed: F32, matt: F32, gloss: F32) -> F32:
     length = np.linalg.norm(beside, axis=-1)
     direction = beside / np.maximum(length, 1e-6)[:, None]
     tint = TINT * np.linalg.norm(observed, axis=-1) + 1e-3
-    return np.stack([(observed * direction).sum(axis=-1), length]) / tint
+    return np.asarray(np.stack([(observed * direction).sum(axis=-1), length]) / tint, np.float32)
 
 
 def _gain_of_gloss(fast: F32, across: F32, weight: F32) -> float:
