@@ -60,7 +60,7 @@ def fit_gloss(observed: F32, parts: Parts, weight: F32, segments: Sequence[Segme
         counts = mask > 0.0
         level = float((mask * light[window]).sum() / mask.sum())
         gain[window][segment.inside] = _gain_of_gloss(
-            np.stack([field[counts] for field in fast]) / np.float32(DISAGREES * max(level, 1e-4)),
+            np.asarray(np.stack([field[counts] for field in fast]) / (DISAGREES * max(level, 1e-4)), np.float32),
             _across(observed[window][counts], parts.matt[window][counts], parts.gloss[window][counts]), mask[counts])
     return gain
 
