@@ -1,7 +1,7 @@
 """The embedded model's files, looked through before torch loads them.
 
 A model is a folder with ``model.json``, which names every file of weights with its sha256, and says how the networks
-answer; ``light`` and ``relief`` are folders as diffusers writes them. The one in the package is the default.
+answer; ``light`` and ``relief`` are folders as diffusers writes them. Without a folder the one in the package is meant.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pipeline.errors import RefineError
 
 PACKAGED = Path(__file__).with_name("embedded_model")
 DESCRIPTION = "model.json"
-_AGAIN = "Install Packshot again, or make the model again with `make train-data train-run`."
+_AGAIN = ("Make a model with `make train-data train-run` and name its folder: "
+          "PACKSHOT_REFINER=embedded:training-run/model. docs/embedded.md says why none is shipped yet.")
 
 
 @dataclass(frozen=True, slots=True)
