@@ -54,11 +54,11 @@ train-run: trainer  ## both networks, one per core; goes on where it stopped (MI
 	$(BIN)/python -m training.train relief --data training-data --out training-run --minutes $(MINUTES) & wait
 	@$(BIN)/python -m training.package --run training-run --out training-run/model
 
-train-eval: trainer  ## the table of the README: the packaged model on products it has never seen
-	@$(BIN)/python -m training.evaluate --data training-data --learned training.rows:packaged --json training-data/evaluation.json
+train-eval: trainer  ## the table of docs/embedded.md: the trained model on products it has never seen
+	@$(BIN)/python -m training.evaluate --data training-data --learned training.rows:trained --json training-data/evaluation.json
 
 trainer: setup
-	@PATH="$$PATH:$(BIN)" uv pip install -q --python $(BIN)/python -r requirements.lock "mitsuba==3.9.1" "pyoidn>=2.5"
+	@PATH="$$PATH:$(BIN)" uv pip install -q --python $(BIN)/python -e ".[train]"
 
 bench-ingest: setup  ## how long a file is on its way to the canonical mesh (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks.ingest_speed

@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("training-run/model"))
     parser.add_argument("--name", default="packshot-embedded-1")
     parser.add_argument("--light-steps", type=int, default=0, help="0: the mean; 1 to 4: a sample")
-    parser.add_argument("--relief-steps", type=int, default=4)
+    parser.add_argument("--relief-steps", type=int, default=0)
     given = parser.parse_args()
     package(given.run, given.out, given.name, given.light_steps, given.relief_steps)
 

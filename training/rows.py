@@ -1,6 +1,6 @@
 """The learned rows of the evaluation: the same networks asked for a mean, for a sample at once, for one in four steps.
 
-``packaged`` is the model that ships, ``trained`` the one in training-run.
+``trained`` is the model in training-run, or in the folder that PACKSHOT_TRAINED names.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.refine.embedded_weights import PACKAGED
 from pipeline.refine.nets.model import EmbeddedModel, Steps
 from pipeline.refine.regions_in_picture import coverage_of
 from pipeline.refine.seeds import seed_for
@@ -20,10 +19,6 @@ ROWS: Mapping[str, Steps] = {
     "regression": Steps(0, 0), "diffusion-1": Steps(1, 1), "diffusion-4": Steps(4, 4),
     "mean light, relief-1": Steps(0, 1), "mean light, relief-4": Steps(0, 4),
 }
-
-
-def packaged() -> Mapping[str, Method]:
-    return rows_of(PACKAGED)
 
 
 def trained() -> Mapping[str, Method]:
