@@ -23,8 +23,8 @@ from pipeline.store import Artifact, ArtifactWriter
 
 spec = sku_spec("control_passes", deps=[product_mesh.spec, product_regions.spec], group="render",
                 kinds={"opengl", "openexr"}, version=VERSION,
-                description="One EXR per shot with every control pass, and PNG previews. Rendered by headless OpenGL; "
-                            "the first asset that reads texture pixels.")
+                description="One EXR per shot with every control pass, and PNG previews. Rendered by headless OpenGL, "
+                            "light on the product path-traced where that works; the first asset that reads textures.")
 
 
 def inputs(sku: Sku) -> dict[str, Any]:
@@ -34,6 +34,7 @@ def inputs(sku: Sku) -> dict[str, Any]:
     framed = {shot.framed_region for shot in sku.shots}
     return {
         "mesh": mesh.data_version,
+        "light": sku.bench.renderer.light_here(),
         "textures": {ref.path: _texture_hash(sku, ref) for ref in textures},
         "shots": [{**asdict(shot), "prompt": ""} for shot in sku.shots],
         "environments": {shot.environment: hashlib.sha256(sku.product.environment(shot.environment)).hexdigest()
@@ -64,6 +65,7 @@ def produce(sku: Sku, out: ArtifactWriter) -> None:
     out.json("shots.json", [asdict(shot) for shot in sku.shots])
     out.metadata["shots"] = [shot.name for shot in sku.shots]
     out.metadata["seconds"] = rendered
+    out.metadata["light"] = sku.bench.renderer.light_here()
     out.metadata["write_seconds"] = written
 
 
@@ -91,6 +93,7 @@ def describe(sku: Sku, artifact: Artifact) -> Metadata:
     return {
         "preview": montage(pictures),
         "shots": MetadataValue.text(", ".join(shots)),
+        "light": MetadataValue.text(artifact.metadata["light"]),
         "megabytes_per_shot": MetadataValue.json({shot: round(size, 2) for shot, size in megabytes.items()}),
         "seconds_per_shot": MetadataValue.json(artifact.metadata["seconds"]),
         "write_seconds_per_shot": MetadataValue.json(artifact.metadata["write_seconds"]),

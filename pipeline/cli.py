@@ -152,8 +152,9 @@ def render(file: Path, out: OutFolder,
     from pipeline.lone_file import open_file
     from pipeline.refine import RefinerSettings, make_refiner, save_png, seed_for
     from pipeline.refine.types import RefineRequest
-    from pipeline.render import Renderer, read_panorama, save_passes
+    from pipeline.render import read_panorama, save_passes
     from pipeline.render.pass_images import save_pass_images
+    from pipeline.render.tracing import light_here, open_renderer
     from pipeline.shots import shots_for
 
     if camera is not None and shot:
@@ -180,7 +181,7 @@ def render(file: Path, out: OutFolder,
     light = None if environment is None else read_panorama(_existing(environment).read_bytes(), environment.name)
     refiner = make_refiner(RefinerSettings(preset="none"))
     images, written = [], []
-    with Renderer() as renderer:
+    with open_renderer(light_here(os.environ.get("PACKSHOT_LIGHT", "auto"))) as renderer:
         for each in (replace(one, **changes) for one in shots):
             passes = renderer.render(opened.mesh, each, opened.textures, environment=light)
             [image] = refiner.refine([RefineRequest(passes, each.prompt, seed_for(product.sku, each.name, 0))])
@@ -428,12 +429,13 @@ def _catalogue(location: str) -> Any:
 
 
 def _workpiece(catalogue: str, store: str, sku: str) -> Any:
-    from pipeline.render import Renderer
+    from pipeline.render.tracing import light_here, open_renderer
     from pipeline.store import ArtifactStore
     from pipeline.workpiece import Workpiece
 
     opened = _catalogue(catalogue)
-    return Workpiece(opened.product(sku), opened.settings, ArtifactStore(store), Renderer)
+    return Workpiece(opened.product(sku), opened.settings, ArtifactStore(store),
+                     lambda: open_renderer(light_here(os.environ.get("PACKSHOT_LIGHT", "auto"))))
 
 
 if __name__ == "__main__":

@@ -31,12 +31,12 @@ class Resources:
 
 
 def configured() -> Resources:
-    """Read PACKSHOT_CATALOGUE, PACKSHOT_STORE, PACKSHOT_REFINER and the usual AWS variables."""
+    """Read PACKSHOT_CATALOGUE, PACKSHOT_STORE, PACKSHOT_LIGHT, PACKSHOT_REFINER and the usual AWS variables."""
     s3 = S3Resource(endpoint_url=os.environ.get("AWS_ENDPOINT_URL"), region_name=os.environ.get("AWS_REGION"))
     return Resources(
         CatalogueResource(s3=s3, location=os.environ.get("PACKSHOT_CATALOGUE", "examples/catalogue")),
         StoreResource(s3=s3, location=os.environ.get("PACKSHOT_STORE", "store")),
-        RendererResource(),
+        RendererResource(light=os.environ.get("PACKSHOT_LIGHT", "auto")),
         RefinerResource(preset=os.environ.get("PACKSHOT_REFINER", "none")),
         SentinelResource(),
     )

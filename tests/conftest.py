@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-# Most tests are about something else and need no model; those of a refiner name theirs. Children inherit it.
+# Most tests are about something else and need no model or path tracer; those that do name theirs. Children inherit it.
 os.environ.setdefault("PACKSHOT_REFINER", "none")
+os.environ.setdefault("PACKSHOT_LIGHT", "raster")
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def save_model(folder: Path, strength: float, light_steps: int = 1, relief_steps
         torch.nn.init.normal_(layer.weight, std=0.3 * strength)
     light.half().save_pretrained(folder / "light")
     relief.half().save_pretrained(folder / "relief")
-    save_tiles(folder / "tiles.npz", {"leather": [Tile(20.0, checks(32))]})
+    save_tiles(folder / "tiles.npz", {"leather": [Tile(20.0, checks(32), 0.1 * checks(32))]})
     describe(folder, "random", light_steps, relief_steps)
     return folder
 
@@ -117,7 +117,7 @@ class _Silent:
     def __init__(self, network: object) -> None:
         import torch
 
-        self.zeros = torch.zeros(1, 9, 64, 64)
+        self.zeros = torch.zeros(1, 5, 64, 64)
 
     def __call__(self, x: object, time: object) -> object:
         from types import SimpleNamespace

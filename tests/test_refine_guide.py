@@ -15,7 +15,8 @@ from tests.passes_factory import sphere_passes
 def stripes(side: int = 64, threads: int = 4) -> Tile:
     """Threads along v: their height changes with u."""
     wave = np.sin(2 * np.pi * threads * (np.arange(side) + 0.5) / side) * 2**0.5
-    return Tile(10.0, np.tile(wave, (side, 1)).astype(np.float32))
+    height = np.tile(wave, (side, 1)).astype(np.float32)
+    return Tile(10.0, height, 0.1 * height)
 
 
 def card(size: int = 96, metres: float = 0.1) -> ControlPasses:
@@ -35,11 +36,12 @@ def test_a_tile_lies_where_its_coordinates_are() -> None:
     passes = card()
     found = guide_of(passes, [Laid(stripes(), (2.0, 2.0))])
     expected = np.sin(2 * np.pi * 8 * passes.uv[..., 0]) * 2**0.5
-    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
+    assert np.corrcoef(found[..., 0].ravel(), expected.ravel())[0, 1] > 0.99
+    np.testing.assert_allclose(found[..., 1], 0.1 * found[..., 0], atol=1e-6)
 
 
 def test_threads_finer_than_pixels_are_flat() -> None:
-    near, far = (guide_of(card(), [Laid(stripes(), (repeats, repeats))]) for repeats in (1.0, 40.0))
+    near, far = (guide_of(card(), [Laid(stripes(), (repeats, repeats))])[..., 0] for repeats in (1.0, 40.0))
     assert near.std() > 0.8
     assert far.std() < 0.1
 
@@ -76,3 +78,4 @@ def test_tiles_come_back_from_their_file(tmp_path: Path) -> None:
     assert {kind: len(tiles) for kind, tiles in back.items()} == {"canvas": 2, "knit": 1}
     assert back["knit"][0].size_mm == 10.0
     np.testing.assert_allclose(back["canvas"][1].height, stripes(threads=8).height, atol=0.012)
+    np.testing.assert_allclose(back["canvas"][1].tone, stripes(threads=8).tone, atol=0.0012)

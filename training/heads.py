@@ -1,7 +1,8 @@
 """The two networks as things to be trained: their batches, losses and figures.
 
-A part of every batch is asked for the mean (no noise, time 1, squared error): those are the regression row of the
-evaluation, by the same weights. The rest is asked for two samples each, scored by the energy score.
+A part of every batch is asked for the mean (no noise, time 1, squared error), of relief with and without a guide:
+those are the regression rows of the evaluation, by the same weights. The rest is asked for two samples each, scored
+by the energy score.
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ from torch import Tensor, nn
 from pipeline.refine.nets import light, relief
 from pipeline.refine.nets.inputs import CELL, GRID, encode
 from pipeline.refine.nets.sampling import TIMES, noised
-from training.losses import energy_score, squared_error
+from training.losses import energy_score, spectral_distance, squared_error
 
 Arrays = dict[str, NDArray[np.float16]]
 Batch = dict[str, Tensor]
 CROP = 128                             # px of a relief example
 MEAN_SHARE = 10.0                      # squared errors of coded light are about a tenth of their roots
+SPECTRAL_SHARE = 0.18                  # per dB, beside errors in units of relief
 PLATE_SHARE = 0.5                      # of the light loss
 # Planes whose sign turns when the picture is mirrored left to right, and upside down.
 LIGHT_MIRRORED = (13, 33)
-GUIDE = 2                              # the guide among the fine planes
+GUIDE = slice(2, 4)                    # the guide among the fine planes
 RELIEF_MIRRORED, RELIEF_TURNED = (3, 6, 11), (4, 7, 11)
 
 
@@ -139,7 +141,7 @@ class LightHead:
 class ReliefHead:
     name: str = "relief"
     rate: float = 1e-3
-    batch: int = 12
+    batch: int = 10
 
     def make(self) -> nn.Module:
         network: nn.Module = relief.ReliefNetwork()
@@ -167,15 +169,19 @@ class ReliefHead:
         return batch
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Squared error of the mean; of samples the energy score, and how far their spectra are from the truth's."""
         truth, weight = batch["target"], batch["weight"]
         count = len(truth)
-        means = count // 4
+        means = count // 5
         times = _times(count, means)
         noise, own = torch.randn_like(truth), torch.randn_like(truth)
         noise[:means], own[:means] = 0.0, 0.0
-        # A mean is over all places that threads may have: it is told none.
+        # A mean is over all places that threads may have: it is told of none. Nor are a quarter of the samples; another
+        # is told the truth, and half, as in use, of a tile that is only of the same kind.
         fine = batch["fine"].clone()
-        fine[:means, GUIDE] = 0.0
+        quarter = (count - means) // 4
+        fine[:means + quarter, GUIDE] = 0.0
+        fine[means + 2 * quarter:, GUIDE] = batch["worn"][means + 2 * quarter:]
         state = noised(truth, torch.zeros_like(truth), relief.NOISE_SCALE, noise, times[:, None, None, None])
         first = network(state, own, fine, batch["coarse"], times).float()
         second = network(state[means:], torch.randn_like(own[means:]), fine[means:], batch["coarse"][means:],
@@ -183,23 +189,39 @@ class ReliefHead:
         found = torch.zeros(())
         for patch in (4, 8, 16):
             found = found + energy_score(first[means:], second, truth[means:], weight[means:], patch).sum() / 3.0
+        apart = torch.zeros(())
+        for sample in (first[means:], second):
+            apart = apart + _spectral(sample, truth[means:], fine[means:], weight[means:]).sum() / 2.0
         mean = squared_error(first[:means], truth[:means], weight[:means])
-        return (found + mean.sum()) / count
+        return (found + mean.sum() + SPECTRAL_SHARE * apart) / count
 
     def figures(self, network: nn.Module, batch: Batch) -> dict[str, float]:
-        """In units: the truth's size, what the mean leaves of it, and the size of a sample."""
+        """In units: the truth's size, what the mean leaves of it, and a sample's; in dB their spectral distances."""
         truth, weight = batch["target"], batch["weight"]
         time, zero = torch.ones(len(truth)), torch.zeros_like(truth)
         plain = batch["fine"].clone()
         plain[:, GUIDE] = 0.0
         mean = network(zero, zero, plain, batch["coarse"], time).float()
-        one = network(torch.randn_like(truth), torch.randn_like(truth), batch["fine"], batch["coarse"], time).float()
+        noise = torch.randn_like(truth), torch.randn_like(truth)
+        told = torch.cat([batch["fine"][:, :GUIDE.start], batch["worn"]], 1)
+        one = network(*noise, told, batch["coarse"], time).float()
+        free = network(*noise, plain, batch["coarse"], time).float()
 
         def size(values: Tensor) -> float:
             return float(((values ** 2 * weight).sum() / weight.sum().clamp_min(1.0)).sqrt())
 
-        return {"truth": size(truth), "left by the mean": size(truth - mean), "mean": size(mean), "sample": size(one),
-                "left by a sample": size(truth - one)}
+        def apart(values: Tensor) -> float:
+            found = _spectral(values, truth, plain, weight)
+            return float(found.sum() / (found > 0).sum().clamp_min(1))
+
+        return {"truth": size(truth), "left by the mean": size(truth - mean), "sample": size(one),
+                "dB": apart(zero), "mean dB": apart(mean), "sample dB": apart(one), "unguided dB": apart(free)}
+
+
+def _spectral(relief_found: Tensor, truth: Tensor, fine: Tensor, weight: Tensor) -> Tensor:
+    """(B,) of whole pictures: the base's own texture and the relief upon it, in units."""
+    base = torch.sinh(fine[:, :1])
+    return spectral_distance((base + relief_found) * weight, (base + truth) * weight, weight)
 
 
 HEADS: dict[str, Head] = {"light": LightHead(), "relief": ReliefHead()}

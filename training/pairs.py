@@ -27,11 +27,13 @@ from numpy.typing import NDArray
 from benchmarks.proof_pathtrace import bare_plate, distance_to_floor, ring_of, traced_ratio
 from pipeline.catalogue import OrbitCamera, Region, Shot
 from pipeline.errors import PackshotError
+from pipeline.refine.nets.guide import load_tiles
 from pipeline.render import STAGES, Renderer, Scene, compose
 from pipeline.render.panoramas import lit_by
 from pipeline.render.stage import Stage
 from pipeline.render.tracer import Tracer
 from pipeline.render.types import CameraMatrices, ControlPasses
+from training.bank import make_bank
 from training.light import random_environment
 from training.types import Sample
 
@@ -41,6 +43,7 @@ SAMPLES, HELD_OUT_SAMPLES = 16, 36     # paths per pixel, then denoised
 DEPTH = 6                              # bounces
 CLOSE_MM = (0.12, 0.9)                 # millimetres per pixel in a close view, log-uniform
 KNOWN_FLOOR = 8.0                      # product sizes; further out the traced floor ends in a horizon
+TILES = "tiles.npz"                    # beside the folders of pairs: the tiles that the model will have
 OWN_LIGHT = 0.3                        # share of products under a panorama of their own
 FRAMES = ((256, 256), (256, 256), (256, 144), (204, 256))  # hero, square, portrait
 _HALF = ("beauty", "product", "plate", "alpha", "base_color", "diffuse_albedo", "diffuse", "specular", "emissive",
@@ -71,8 +74,8 @@ class Pair:
         return f"{self.family}-{self.seed:06d}-{self.view}"
 
 
-def pairs_of(sample: Sample, renderer: Renderer, bare: Renderer, tracer: Tracer, *, samples: int, close: int,
-             default_too: bool = False) -> Iterator[Pair]:
+def pairs_of(sample: Sample, renderer: Renderer, bare: Renderer, tracer: Tracer, *, samples: int, close: int
+             ) -> Iterator[Pair]:
     """The product's full view and ``close`` close ones, in one light drawn from the sample's seed.
 
     ``bare`` draws the empty stage, so that ``renderer`` keeps the product's shadow maps. Raises PackshotError.
@@ -95,19 +98,16 @@ def pairs_of(sample: Sample, renderer: Renderer, bare: Renderer, tracer: Tracer,
     mm = _mm_per_px(passes)
     traced = tracer.trace(truth, samples=samples, depth=DEPTH, denoise=True)
     # Noise of its own: with the truth's seed the two would share it, and look closer than they are.
-    default = (tracer.trace(known, samples=samples, depth=DEPTH, denoise=True, seed=1) if default_too else None)
+    default = tracer.trace(known, samples=samples, depth=DEPTH, denoise=True, seed=1)
     yield Pair(sample.family, sample.seed, "full", passes, traced.product, plate_of(truth, passes, traced), ring,
-               sample.regions, None if default is None else default.product,
-               None if default is None else plate_of(known, passes, default), mm)
+               sample.regions, default.product, plate_of(known, passes, default), mm)
     for number in range(close):
         lens = _lens(rng, passes, mm)
         near = renderer.draw(_through(known, lens, SIDE))
         picture = tracer.trace(_through(truth, lens, SIDE), samples=samples, depth=DEPTH, denoise=True)
-        plain_truth = (tracer.trace(_through(known, lens, SIDE), samples=samples, depth=DEPTH, denoise=True, seed=1)
-                       if default_too else None)
+        near_default = tracer.trace(_through(known, lens, SIDE), samples=samples, depth=DEPTH, denoise=True, seed=1)
         yield Pair(sample.family, sample.seed, f"close{number}", near, picture.product, near.plate,
-                   np.zeros_like(near.mask), sample.regions, None if plain_truth is None else plain_truth.product,
-                   None if plain_truth is None else near.plate, _mm_per_px(near))
+                   np.zeros_like(near.mask), sample.regions, near_default.product, near.plate, _mm_per_px(near))
 
 
 def _stage(rng: np.random.Generator) -> Stage:
@@ -223,11 +223,12 @@ def _work(job: tuple[str, int, str, bool]) -> tuple[str, str]:
         sample = make_sample(family, seed)
         made = pairs_of(sample, _here("renderer", Renderer), _here("bare", Renderer),
                         _here("tracer", lambda: Tracer(threads=1)), samples=HELD_OUT_SAMPLES if held_out else SAMPLES,
-                        close=1 if held_out else 2, default_too=held_out)
+                        close=1 if held_out else 2)
         for pair in made:
             path = save(pair, Path(folder))
             if not held_out:
-                examples.save(examples.prepare(pair, sample), path)
+                tiles = _here("tiles", lambda: load_tiles(Path(folder).parent / TILES))
+                examples.save(examples.prepare(pair, sample, tiles), path)
         (Path(folder) / f"{family}-{seed:06d}.done").touch()
     except PackshotError as error:
         return f"{family}-{seed:06d}", str(error)
@@ -255,12 +256,13 @@ def prepare_again(folder: Path) -> None:
     from training.families import make_sample
 
     paths = sorted(path for path in folder.glob("*.npz") if not path.name.endswith(examples.SUFFIX))
+    tiles = load_tiles(folder.parent / TILES)
     sample: Sample | None = None
     for number, path in enumerate(paths, 1):
         pair = load(path)
         if sample is None or (sample.family, sample.seed) != (pair.family, pair.seed):
             sample = make_sample(pair.family, pair.seed)
-        examples.save(examples.prepare(pair, sample), path)
+        examples.save(examples.prepare(pair, sample, tiles), path)
         if number % 200 == 0:
             print(f"{number}/{len(paths)} prepared again", flush=True)
 
@@ -277,6 +279,8 @@ def make_all(folder: Path, products: int, held_out: bool, first_seed: int, worke
     from training.families import FAMILIES, HELD_OUT
 
     folder.mkdir(parents=True, exist_ok=True)
+    if not held_out and not (folder.parent / TILES).exists():
+        print(f"{make_bank(folder.parent / TILES)} tiles of materials", flush=True)
     families = sorted(HELD_OUT if held_out else FAMILIES)
     jobs = [(families[index % len(families)], first_seed + index // len(families), str(folder), held_out)
             for index in range(products)]

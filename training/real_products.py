@@ -74,7 +74,7 @@ def make_all(folder: Path, names: Sequence[str], shots: int = SHOTS, corpus: Pat
         for done, (name, seed) in enumerate(todo, start=1):
             try:
                 for pair in pairs_of(real_sample(name, seed, corpus), renderer, bare, tracer,
-                                     samples=HELD_OUT_SAMPLES, close=CLOSE, default_too=True):
+                                     samples=HELD_OUT_SAMPLES, close=CLOSE):
                     save(pair, folder)
                 _mark(folder, name, seed).touch()
             except PackshotError as error:

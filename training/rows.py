@@ -16,8 +16,8 @@ from training.judging import Method, Picture
 from training.pairs import Pair
 
 ROWS: Mapping[str, Steps] = {
-    "regression": Steps(0, 0), "diffusion-1": Steps(1, 1), "diffusion-4": Steps(4, 4),
-    "mean light, relief-1": Steps(0, 1), "mean light, relief-4": Steps(0, 4),
+    "regression": Steps(0, 0, guided=False), "guided regression": Steps(0, 0),
+    "diffusion-1": Steps(1, 1), "diffusion-4": Steps(4, 4),
 }
 
 

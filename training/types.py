@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pipeline.catalogue import Region
 from pipeline.mesh.types import Mesh
+from pipeline.refine.nets.guide import Tile
 from pipeline.render.textures import Textures
 
 
@@ -27,5 +25,5 @@ class Sample:
     truth_textures: Textures
     known: Mesh
     known_textures: Textures
-    tiles: tuple[tuple[NDArray[np.float32], float], ...] = ()  # of each material: (N, N) heights, repeats per unit uv
+    tiles: tuple[tuple[Tile, float], ...] = ()  # of each material, and its repeats per unit of uv
     regions: tuple[Region, ...] = ()       # printed labels and logos, rows of stitches

@@ -53,7 +53,8 @@ class EmbeddedRefiner:
         """Hashes are taken from ``model.json``; the files themselves are checked when they are loaded."""
         found = described(_folder(settings))
         return RefinerIdentity("embedded", VERSION, found.name, "", found.sha256,
-                               {"light_steps": found.light_steps, "relief_steps": found.relief_steps})
+                               {"light_steps": found.light_steps, "relief_steps": found.relief_steps,
+                                "guided": found.guided})
 
     def refine(self, requests: Sequence[RefineRequest]) -> list[Refined]:
         return [self._one(request) for request in requests]
@@ -65,7 +66,8 @@ class EmbeddedRefiner:
         started = time.perf_counter()
         passes = request.passes
         locked = coverage_of(passes, request.regions, PLAIN_KINDS)
-        picture = model.refine(passes, request.seed, Steps(description.light_steps, description.relief_steps), locked)
+        steps = Steps(description.light_steps, description.relief_steps, description.guided)
+        picture = model.refine(passes, request.seed, steps, locked)
         if not (np.isfinite(picture.product).all() and np.isfinite(picture.plate).all()):
             raise RefineError("output_invalid", f"The embedded model returned pixels that are not numbers for shot "
                               f"{passes.shot.name}.", "Check the passes of this shot for infinities; please report it.")

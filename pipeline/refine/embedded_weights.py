@@ -29,6 +29,7 @@ class Description:
     files: Mapping[str, str]               # path in the folder → sha256
     light_steps: int                       # 0: the mean of what may be; 1 to 4: a sample in so many steps
     relief_steps: int
+    guided: bool                           # relief lies where a tile of the material's kind says
 
     @property
     def sha256(self) -> str:
@@ -43,7 +44,7 @@ def described(folder: Path) -> Description:
     try:
         value: Any = json.loads(path.read_text())
         found = Description(str(value["name"]), {str(name): str(digest) for name, digest in value["files"].items()},
-                            int(value["light_steps"]), int(value["relief_steps"]))
+                            int(value["light_steps"]), int(value["relief_steps"]), bool(value["guided"]))
     except FileNotFoundError as error:
         raise RefineError("weights_missing", f"There is no embedded model in {folder.name}: {DESCRIPTION} is missing.",
                           _AGAIN) from error
@@ -74,11 +75,11 @@ def checked(folder: Path) -> Description:
     return found
 
 
-def describe(folder: Path, name: str, light_steps: int, relief_steps: int) -> Description:
+def describe(folder: Path, name: str, light_steps: int, relief_steps: int, guided: bool = True) -> Description:
     """Write ``model.json`` for a folder's files as they are."""
     files = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
              for path in sorted(folder.glob("*/*")) + sorted(folder.glob("*.npz"))}
-    found = Description(name, files, light_steps, relief_steps)
-    said = {"name": name, "light_steps": light_steps, "relief_steps": relief_steps, "files": files}
+    found = Description(name, files, light_steps, relief_steps, guided)
+    said = {"name": name, "light_steps": light_steps, "relief_steps": relief_steps, "guided": guided, "files": files}
     (folder / DESCRIPTION).write_text(json.dumps(said, indent=2) + "\n")
     return found

@@ -82,7 +82,7 @@ def load_passes(path: str | os.PathLike[str]) -> ControlPasses:
     low, high = file.parts[1].header["dataWindow"]
     inside = (slice(int(low[1]), int(high[1]) + 1), slice(int(low[0]), int(high[0]) + 1))
     height, width = frame["R"].shape
-    arrays: dict[str, NDArray[Any]] = {
+    arrays: dict[str, Any] = {
         "beauty": np.stack([frame[channel] for channel in "RGBA"], axis=-1).astype(np.float32),
         "plate": np.stack([frame[f"plate.{channel}"] for channel in "RGB"], axis=-1).astype(np.float32)}
     empty = {"depth": np.inf, "uv": np.nan}
@@ -102,7 +102,8 @@ def load_passes(path: str | os.PathLike[str]) -> ControlPasses:
         key_chromaticity=tuple(about["key_chromaticity"]),
         toe_direction=None if about["toe_direction"] is None else tuple(about["toe_direction"]),
         alpha=np.ascontiguousarray(arrays["product"][..., 3]),
-        material_names=tuple(about["material_names"]), material_kinds=tuple(about["material_kinds"]), **arrays)
+        material_names=tuple(about["material_names"]), material_kinds=tuple(about["material_kinds"]),
+        traced=about.get("traced", False), **arrays)
 
 
 def shot_to_dict(shot: Shot) -> dict[str, Any]:
@@ -143,7 +144,7 @@ def _header(passes: ControlPasses) -> dict[str, Any]:
         "view": camera.view.tolist(), "projection": camera.projection.tolist(),
         "white_backdrop": passes.white_backdrop, "key_chromaticity": passes.key_chromaticity,
         "toe_direction": passes.toe_direction, "material_names": passes.material_names,
-        "material_kinds": passes.material_kinds,
+        "material_kinds": passes.material_kinds, "traced": passes.traced,
     }
     return {
         _PREFIX + "passes": SCHEMA, _PREFIX + "stage": passes.stage_hash,

@@ -246,22 +246,23 @@ def picture(world: World, job: dict[str, Any], folder: Path) -> None:
     _save(folder, "albedo", mean[..., 7:10])
     _save(folder, "normal", mean[..., 10:13] @ camera.rotation.T)
     if job["denoise"]:
-        _denoise(folder, job["denoise"])
+        _denoise(folder, job["denoise"], job.get("guides"))
 
 
-def _denoise(folder: Path, names: list[str]) -> None:
-    """Intel Open Image Denoise (A. Áfra) with albedo and normals as guides.
+def _denoise(folder: Path, names: list[str], guides: dict[str, str] | None) -> None:
+    """Intel Open Image Denoise (A. Áfra) with albedo and normals as guides: those traced, or clean ones given.
 
     The product's edge stays as traced: smoothed colours would no longer belong to the pixels' own coverage.
     """
     import pyoidn
-    albedo, normal = np.load(folder / "albedo.npy"), np.load(folder / "normal.npy")
+    albedo, normal = (np.load(folder / (f"{name}.npy" if guides is None else guides[name]))
+                      for name in ("albedo", "normal"))
     cover = np.load(folder / "product.npy")[..., 3:]
     edge = (cover > 0.0) & (cover < 1.0)
     for name in names:
         image = np.load(folder / f"{name}.npy")
         clean = pyoidn.denoise(np.ascontiguousarray(image[..., :3]), albedo=np.clip(albedo, 0.0, 1.0), normal=normal,
-                               hdr=True)
+                               hdr=True, clean_aux=guides is not None)
         _save(folder, name, np.concatenate([np.where(edge, image[..., :3], clean), image[..., 3:]], axis=-1))
 
 

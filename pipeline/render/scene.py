@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,17 @@ def compose(mesh: Mesh, shot: Shot, textures: Textures, region: Region | None = 
     placement = place(mesh, shot.instances) if placement is None else placement
     camera = solve_camera(mesh, shot, _target(mesh, shot, region, placement))
     return Scene(shot, mesh, textures, placement, stage, Heading.of(camera.view[:3, :3]), camera)
+
+
+def cropped(scene: Scene, rows: slice, columns: slice) -> Scene:
+    """The scene through a window of whole pixels, which fills the new picture."""
+    width, height = columns.stop - columns.start, rows.stop - rows.start
+    shot = scene.shot
+    lens = np.diag([shot.width / width, shot.height / height, 1.0, 1.0])
+    lens[0, 3] = lens[0, 0] - (columns.start + columns.stop) / width
+    lens[1, 3] = (rows.start + rows.stop) / height - lens[1, 1]
+    return replace(scene, shot=replace(shot, width=width, height=height),
+                   camera=replace(scene.camera, projection=lens @ scene.camera.projection))
 
 
 def _target(mesh: Mesh, shot: Shot, region: Region | None, placement: Placement) -> Target:

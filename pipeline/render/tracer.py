@@ -12,11 +12,13 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import RenderError
 from pipeline.render.pathtrace import Traced, camera_rays, probe
@@ -24,6 +26,14 @@ from pipeline.render.pathtrace_model import Exchange, model_of
 from pipeline.render.scene import Scene
 
 _HINT = "Check the mesh and its textures with `packshot ingest`; out of memory also ends it."
+
+
+@dataclass(frozen=True, slots=True)
+class Guides:
+    """What a denoiser looks at beside the noisy picture: free of noise, of the same size."""
+
+    albedo: NDArray[np.float32]            # (H, W, 3) linear
+    normal: NDArray[np.float32]            # (H, W, 3) camera space
 
 
 class Tracer:
@@ -62,11 +72,17 @@ class Tracer:
         self._folder.cleanup()
 
     def trace(self, scene: Scene, *, samples: int, depth: int, denoise: bool = False, seed: int = 0,
-              product: bool = True, floor: bool = True) -> Traced:
-        """As :func:`pipeline.render.pathtrace.trace`. Raises RenderError ``pathtrace_failed``."""
+              product: bool = True, floor: bool = True, guides: Guides | None = None) -> Traced:
+        """As :func:`pipeline.render.pathtrace.trace`; with ``guides`` only the product's layer is denoised.
+
+        Raises RenderError ``pathtrace_failed``.
+        """
         exchange, model = self._model(scene, product, floor)
+        names = ["product"] if guides is not None else ["radiance", "product"]
+        clean = None if guides is None else {"albedo": exchange.array(guides.albedo, np.float32),
+                                             "normal": exchange.array(guides.normal, np.float32)}
         path = exchange.write({"task": "picture", "camera": camera_rays(scene), "samples": samples, "depth": depth,
-                               "seed": seed, "denoise": ["radiance", "product"] if denoise else [], "model": model})
+                               "seed": seed, "denoise": names if denoise else [], "guides": clean, "model": model})
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         try:

@@ -56,6 +56,7 @@ class ControlPasses:
     chart_id: U32                          # (H, W) 0 = none, else 1 + chart
     material_names: tuple[str, ...] = ()
     material_kinds: tuple[str, ...] = ()
+    traced: bool = False                   # the product's light is the path tracer's, not the rasteriser's
 
     @property
     def mask(self) -> NDArray[np.bool_]:

@@ -8,13 +8,14 @@ import numpy as np
 
 from pipeline.catalogue import Region
 from pipeline.mesh.types import Material, Mesh
+from pipeline.refine.nets.guide import Tile
 from pipeline.render.textures import Textures
 from training.families.atlas import Packed, pack
 from training.families.paint import U8
 from training.families.product import Print, Product, Stitch
 from training.families.shapes import F64, I64, Part, Sheet, smooth_normals
 from training.families.surfaces import Placed, Seam, surface
-from training.materials.tile import F32, guiding
+from training.materials.tile import guiding
 from training.types import Sample
 
 BARE = 1 / 3               # of the products: their known maps hold nothing of the surface
@@ -33,7 +34,7 @@ def sample_of(family: str, seed: int, product: Product, rng: np.random.Generator
     images: dict[tuple[str, str], U8] = {}
     known_images: dict[tuple[str, str], U8] = {}
     regions: list[Region] = []
-    tiles: list[tuple[F32, float]] = []
+    tiles: list[tuple[Tile, float]] = []
     shared = _normals(product.parts)
     start = 0
     for index, name in enumerate(used):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from pipeline.refine.nets.guide import USUAL_SLOPE
+from pipeline.refine.nets.guide import Tile as Guide
 
 F32 = NDArray[np.float32]
 
@@ -73,9 +74,11 @@ def slope_rms(tile: Tile) -> float:
     return float(np.sqrt(np.mean(across**2 + down**2)))
 
 
-def guiding(tile: Tile) -> F32:
-    """(N, N) heights as pipeline.refine.nets.guide wants them: their deviation says how steep they are."""
-    return np.asarray(unit(tile.height) * (slope_rms(tile) / USUAL_SLOPE), np.float32)
+def guiding(tile: Tile) -> Guide:
+    """As pipeline.refine.nets.guide wants it: the heights' deviation says how steep they are."""
+    tone = np.log(np.maximum(shaded(tile), 1e-3))
+    return Guide(tile.size_mm, np.asarray(unit(tile.height) * (slope_rms(tile) / USUAL_SLOPE), np.float32),
+                 np.asarray(tone - tone.mean(), np.float32))
 
 
 def normal_map(across: F32, down: F32) -> NDArray[np.uint8]:

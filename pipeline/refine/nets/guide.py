@@ -1,8 +1,9 @@
 """Where threads and grains may lie: a tile of the material's kind, laid over the product's own texture coordinates.
 
 A network that sees 60 pixels cannot agree with itself on one weave over a whole shoe. So the weave's place is drawn
-beforehand, as a height on every pixel, and the network says what it looks like in this light, at this size and where
-the diffuse map shows something else. Tiles come with the model; which one, and where it begins, follows the seed.
+beforehand, as a height and a tone on every pixel, and the network says what it looks like in this light, at this
+size and where the diffuse map shows something else. Tiles come with the model; which one, and where it begins,
+follows the seed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Tile:
 
     size_mm: float
     height: F32                            # (N, N) mean 0; deviation: its root mean square slope over USUAL_SLOPE
+    tone: F32                              # (N, N) log factor of the colour: pores, uneven yarn; mean about 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,12 @@ class Laid:
 
 
 def guide_of(passes: ControlPasses, laid: Sequence[Laid | None]) -> F32:
-    """(H, W) heights of the tiles, averaged over each pixel; 0 where a material wears none. One entry a material."""
+    """(H, W, 2) heights and tones of the tiles, averaged over each pixel; 0 where a material wears none.
+
+    ``laid``: one entry a material.
+    """
     height, width = passes.alpha.shape
-    found = np.zeros((height, width), np.float32)
+    found = np.zeros((height, width, 2), np.float32)
     stretch = _uv_steps(passes.uv)
     for number, tile in enumerate(laid, start=1):
         if tile is None:
@@ -54,7 +59,8 @@ def guide_of(passes: ControlPasses, laid: Sequence[Laid | None]) -> F32:
         step = stretch[rows, columns]
         span = np.hypot(step[:, 0] * tile.repeats[0], step[:, 1] * tile.repeats[1]) * len(tile.tile.height)
         usual = np.median(span[span > 0]) if (span > 0).any() else 1.0
-        found[rows, columns] = _filtered(tile.tile.height, uv, np.where(span > 0, span, usual))
+        both = np.stack([tile.tile.height, tile.tile.tone], axis=-1)
+        found[rows, columns] = _filtered(both, uv, np.where(span > 0, span, usual))
     return found
 
 
@@ -116,19 +122,20 @@ def _uv_steps(uv: F32) -> F32:
     return np.asarray(np.sqrt(total / 2.0), np.float32)
 
 
-def _filtered(height: F32, at: F64, span: NDArray[np.floating]) -> F32:
-    """Heights at (N, 2) tile coordinates, averaged over ``span`` texels, between two levels of a pyramid."""
-    levels = [height]
+def _filtered(maps: F32, at: F64, span: NDArray[np.floating]) -> F32:
+    """Maps (S, S, C) at (N, 2) tile coordinates, averaged over ``span`` texels, between two levels of a pyramid."""
+    levels = [maps]
     while len(levels[-1]) > 1:
         finest = levels[-1]
-        levels.append(finest.reshape(len(finest) // 2, 2, len(finest) // 2, 2).mean(axis=(1, 3)))
+        half = len(finest) // 2
+        levels.append(finest.reshape(half, 2, half, 2, -1).mean(axis=(1, 3)))
     level = np.clip(np.log2(np.maximum(span, 1e-6)), 0.0, len(levels) - 1.0)
-    found = np.zeros(len(at), np.float32)
+    found = np.zeros((len(at), maps.shape[-1]), np.float32)
     for number, image in enumerate(levels):
         share = np.clip(1.0 - np.abs(level - number), 0.0, 1.0)
         some = share > 0.0
         if some.any():
-            found[some] += (share[some] * _between(image, at[some])).astype(np.float32)
+            found[some] += (share[some, None] * _between(image, at[some])).astype(np.float32)
     return found
 
 
@@ -140,19 +147,21 @@ def _between(image: F32, at: F64) -> F32:
     share = (place - low).astype(np.float32)
     left, right = low[:, 0] % size, (low[:, 0] + 1) % size
     top, bottom = low[:, 1] % size, (low[:, 1] + 1) % size
-    above = image[top, left] * (1 - share[:, 0]) + image[top, right] * share[:, 0]
-    below = image[bottom, left] * (1 - share[:, 0]) + image[bottom, right] * share[:, 0]
-    return np.asarray(above * (1 - share[:, 1]) + below * share[:, 1], np.float32)
+    across, down = share[:, :1], share[:, 1:]
+    above = image[top, left] * (1 - across) + image[top, right] * across
+    below = image[bottom, left] * (1 - across) + image[bottom, right] * across
+    return np.asarray(above * (1 - down) + below * down, np.float32)
 
 
 def save_tiles(path: Path, tiles: Mapping[str, Sequence[Tile]]) -> None:
-    """One .npz; heights as bytes, each with the height that its largest byte stands for."""
+    """One .npz; maps as bytes, each with the value that its largest byte stands for."""
     arrays: dict[str, NDArray[np.generic]] = {}
     for kind, several in tiles.items():
         for number, tile in enumerate(several):
-            most = float(np.abs(tile.height).max())
-            arrays[f"{kind}.{number}"] = np.round(tile.height / max(most, 1e-9) * 127.0).astype(np.int8)
-            arrays[f"{kind}.{number}.scale"] = np.array([tile.size_mm, most], np.float32)
+            both = np.stack([tile.height, tile.tone])
+            most = np.maximum(np.abs(both).max(axis=(1, 2)), 1e-9)
+            arrays[f"{kind}.{number}"] = np.round(both / most[:, None, None] * 127.0).astype(np.int8)
+            arrays[f"{kind}.{number}.scale"] = np.array([tile.size_mm, *most], np.float32)
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
 
 
@@ -161,7 +170,8 @@ def load_tiles(path: Path) -> dict[str, list[Tile]]:
     found: dict[str, list[Tile]] = {}
     with np.load(path, allow_pickle=False) as file:
         for name in sorted(name for name in file if not name.endswith(".scale")):
-            size_mm, most = file[f"{name}.scale"]
-            height = file[name].astype(np.float32) * (float(most) / 127.0)
-            found.setdefault(name.split(".")[0], []).append(Tile(float(size_mm), height))
+            size_mm, *most = (float(value) for value in file[f"{name}.scale"])
+            height, tone = (plane.astype(np.float32) * (scale / 127.0)
+                            for plane, scale in zip(file[name], most, strict=True))
+            found.setdefault(name.split(".")[0], []).append(Tile(size_mm, height, tone))
     return found

@@ -23,7 +23,7 @@ from pipeline.refine.nets.inputs import CELL, GRID, LIGHT_PLANES, WORKING, Plane
 NOISE_SCALE = 0.15                     # of the coded state, at time 1
 STATE = 6                              # coded product and plate on the grid
 NOISE = 2                              # planes of noise that make one sample differ from another
-FIELDS = 9                             # product: log gain 3, addition 3; plate: log gain 3
+FIELDS = (1, 1, 3)                     # channels of the product's log gain and addition, and of the plate's log gain
 WHITE = 31                             # the plane of the inputs that says the backdrop is white
 FAINT = 0.12                           # share of light missing from where a shadow on white is wholly the network's
 MOST_GAIN = 1.2                        # log; a raster without bounces is never further off
@@ -90,7 +90,7 @@ def pooled(plane: Tensor, weight: Tensor) -> Tensor:
 
 def make_network() -> Any:
     """4 levels, attention on the last; answers zeros before it is trained, which leaves the raster as it is."""
-    network = UNet2DModel(sample_size=GRID, in_channels=STATE + NOISE + LIGHT_PLANES, out_channels=FIELDS,
+    network = UNet2DModel(sample_size=GRID, in_channels=STATE + NOISE + LIGHT_PLANES, out_channels=sum(FIELDS),
                           block_out_channels=(48, 64, 96, 128), layers_per_block=1, norm_num_groups=8,
                           down_block_types=("DownBlock2D",) * 3 + ("AttnDownBlock2D",),
                           up_block_types=("AttnUpBlock2D",) + ("UpBlock2D",) * 3, attention_head_dim=32)
@@ -101,7 +101,7 @@ def make_network() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """On the grid: (B, 3, GRID, GRID) each."""
+    """On the grid: (B, FIELDS, GRID, GRID). The product's light has no tint of its own: its colour is what is sold."""
 
     gain: Tensor                       # log, of the product
     added: Tensor                      # linear, to the product
@@ -112,13 +112,13 @@ def fields_of(network: Callable[..., Any], shots: Working, state: Tensor, noise:
               ) -> Fields:
     """``time`` in 0..1, one or (B,)."""
     answer = network(torch.cat([state, noise, shots.inputs], 1), time * 1000.0).sample
-    gain, added, plate = torch.split(answer.float(), 3, 1)
+    gain, added, plate = torch.split(answer.float(), list(FIELDS), 1)
     return Fields(MOST_GAIN * torch.tanh(gain), MOST_ADDED * torch.tanh(added), MOST_GAIN * torch.tanh(plate))
 
 
 def relit(shots: Working, fields: Fields) -> tuple[Tensor, Tensor]:
     """Product and plate (B, 3, WORKING, WORKING), linear, in the fields' light."""
-    gain, added = torch.split(spread(torch.cat([fields.gain, fields.added], 1), shots.shares), 3, 1)
+    gain, added = torch.split(spread(torch.cat([fields.gain, fields.added], 1), shots.shares), list(FIELDS[:2]), 1)
     white = shots.inputs[:, WHITE:WHITE + 1, :1, :1]
     return (shots.product * gain.exp() + added).clamp_min(0.0), relit_plate(shots.plate, fields.plate, white)
 

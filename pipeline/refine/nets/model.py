@@ -28,10 +28,14 @@ F32 = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """How each network answers: 0 with the mean of what may be, 1 to 4 with a sample in that many steps."""
+    """How each network answers: 0 with the mean of what may be, 1 to 4 with a sample in that many steps.
+
+    ``guided``: relief lies where a tile of the material says, which is drawn at random; else it is told of none.
+    """
 
     light: int = 0
     relief: int = 4
+    guided: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +63,14 @@ class EmbeddedModel:
                    computes_in_half() if half is None else half)
 
     def refine(self, passes: ControlPasses, seed: int, steps: Steps, locked: F32 | None = None) -> Picture:
-        """``locked``: (H, W) 0..1, where no relief may be."""
+        """``locked``: (H, W) 0..1, where no relief may be. Light that was path-traced is kept as it is."""
         generator = torch.Generator().manual_seed(seed)
         with torch.inference_mode():
             planes = planes_of(passes)
-            product, plate = self._relit(planes, generator, steps.light)
-            # A mean is over all places that threads may have: it is told none.
-            laid = worn(passes, self.tiles, seed) if steps.relief else []
-            guide = torch.from_numpy(guide_of(passes, laid))[None, None]
+            product, plate = ((planes.product, planes.plate) if passes.traced
+                              else self._relit(planes, generator, steps.light))
+            laid = worn(passes, self.tiles, seed) if steps.guided else []
+            guide = torch.from_numpy(guide_of(passes, laid)).permute(2, 0, 1)[None]
             factor = self._relief(planes, guide, generator, steps.relief)
             if locked is not None:
                 factor = factor * (1.0 - torch.from_numpy(locked)[None, None])
@@ -85,7 +89,8 @@ class EmbeddedModel:
 
         fields = (sampled(predict, shots.raster, light.NOISE_SCALE, generator, steps) if steps
                   else expected(predict, shots.raster))
-        gain, added = torch.split(_on_pixels(torch.cat([fields.gain, fields.added], 1), planes), 3, 1)
+        gain, added = torch.split(_on_pixels(torch.cat([fields.gain, fields.added], 1), planes),
+                                  list(light.FIELDS[:2]), 1)
         product = (planes.product * gain.exp() + added).clamp_min(0.0) * (planes.alpha > 0.0)
         height, width = planes.alpha.shape[-2:]
         rows, columns = (max(1, round(side * GRID / max(height, width))) for side in (height, width))

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from pipeline.refine.nets.inputs import RELIEF_PLANES, Planes, luminance
 
-FINE = 3                               # planes at full resolution beside the state and its noise
+FINE = 4                               # planes at full resolution beside the state and its noise
 FOLD = 4                               # pixels folded into channels, per axis
 UNIT = 0.06                            # log brightness that the state counts as 1
 MOST = 8.0                             # units; e^0.48, a deep shadow between threads
@@ -67,10 +67,19 @@ class Block(nn.Module):
 
 
 def fine_planes(planes: Planes, guide: Tensor) -> Tensor:
-    """(1, FINE, H, W): log brightness of raster and albedo less its neighbourhood's mean, in tamed units; the guide."""
+    """(1, FINE, H, W): log brightness of picture and albedo less its neighbourhood's mean, in tamed units; the guide.
+
+    ``guide``: (1, 2, H, W) height and tone of what may lie there.
+    """
     inside = planes.alpha
     found = [without_mean(torch.log(luminance(plane) + FLOOR), inside) for plane in (planes.product, planes.albedo)]
-    return torch.cat([torch.asinh(torch.cat(found, 1) / UNIT), guide], 1)
+    return torch.cat([torch.asinh(torch.cat(found, 1) / UNIT), guide_planes(guide)], 1)
+
+
+def guide_planes(guide: Tensor) -> Tensor:
+    """(B, 2, H, W) height and tone as the network sees them."""
+    height, tone = torch.split(guide, 1, 1)
+    return torch.cat([height, torch.asinh(tone / UNIT)], 1)
 
 
 def coarse_planes(planes: Planes) -> Tensor:
