@@ -10,7 +10,7 @@ export PACKSHOT_STORE := $(STORE)
 # One BLAS or OpenMP pool per process: oversubscribed threads are several times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: trainer train-data train-run train-eval setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest bench-refine proof proof-lock
+.PHONY: train-data train-run train-eval setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest bench-refine proof proof-lock
 
 setup:
 	@./setup.sh
@@ -44,21 +44,18 @@ proof: setup  ## the renderer against the corpus's references and against path t
 proof-lock: setup  ## the identity lock against path-traced truths, damaged as strong refiners do; sheets go to proof/
 	@$(BIN)/python -m benchmarks.proof_lock --out proof
 
-train-data: trainer  ## pairs of pictures to train and to evaluate on, from seeds: about an hour on two cores
+train-data: setup  ## pairs of pictures to train and to evaluate on, from seeds: about an hour on two cores
 	@$(BIN)/python -m training.pairs --out training-data
 	@$(BIN)/python -m training.pairs --out training-data --held-out
 	@$(BIN)/python -m training.real_products --out training-data/real
 
-train-run: trainer  ## both networks, one per core; goes on where it stopped (MINUTES=60)
+train-run: setup  ## both networks, one per core; goes on where it stopped (MINUTES=60)
 	@$(BIN)/python -m training.train light --data training-data --out training-run --minutes $(MINUTES) & \
 	$(BIN)/python -m training.train relief --data training-data --out training-run --minutes $(MINUTES) & wait
-	@$(BIN)/python -m training.package --run training-run --out training-run/model
+	@$(BIN)/python -m training.package --run training-run --data training-data --out training-run/model
 
-train-eval: trainer  ## the table of docs/embedded.md: the trained model on products it has never seen
+train-eval: setup  ## the table of docs/embedded.md: the trained model on products it has never seen
 	@$(BIN)/python -m training.evaluate --data training-data --learned training.rows:trained --json training-data/evaluation.json
-
-trainer: setup
-	@PATH="$$PATH:$(BIN)" uv pip install -q --python $(BIN)/python -e ".[train]"
 
 bench-ingest: setup  ## how long a file is on its way to the canonical mesh (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks.ingest_speed
@@ -73,7 +70,7 @@ bench-render: setup  ## frame times beside pyrender's and pyvista's, which get a
 
 lock: setup  ## after a change of pyproject.toml's dependencies
 	uv pip compile --universal --python-version 3.11 --no-header --no-annotate --generate-hashes \
-	    --extra dev --extra notebooks pyproject.toml -o requirements.lock
+	    --extra dev --extra notebooks --extra pathtrace pyproject.toml -o requirements.lock
 
 examples: setup  ## generate examples/catalogue again
 	@$(BIN)/python -m examples.generate

@@ -35,6 +35,20 @@ if [ -x .venv/bin/python ] && [ "$(cat .venv/.packshot-ready 2>/dev/null)" = "$s
     exit 0
 fi
 
+# The path tracer compiles with LLVM 17 or newer. Without it light on the product is the rasteriser's.
+has_llvm() { ldconfig -p 2>/dev/null | grep -Eq 'libLLVM(-|\.so\.)(1[7-9]|[2-9][0-9])'; }
+if ! has_llvm && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq
+    for version in 21 20 19 18 17; do
+        if apt-cache show "libllvm$version" >/dev/null 2>&1; then
+            say "installing system packages: libllvm$version"
+            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "libllvm$version" >/dev/null
+            break
+        fi
+    done
+fi
+has_llvm || say "no LLVM 17 or newer: pictures will lack path-traced light. To have it: sudo apt-get install libllvm19"
+
 uv=$(command -v uv || true)
 if [ ! -x .venv/bin/python ]; then
     say "creating .venv ($("$python" -V))"

@@ -1,7 +1,7 @@
 """Does the identity lock give back the product? ``python -m benchmarks.proof_lock [--out proof]``
 
 The truth is a path-traced picture of the undamaged product. It is damaged the way strong refiners damage pictures,
-locked with the passes of the OpenGL renderer, and compared with the truth again:
+locked with the passes of the production renderer, and compared with the truth again:
 
 gain        dB that region pixels come nearer to the truth                                       to reach +6
 ΔE00        median in regions                                                                    at most 1.0
@@ -41,8 +41,8 @@ from benchmarks.lock_measures import (
 from benchmarks.lock_scenes import ROOT, Truth, products, truth_of
 from pipeline.errors import RenderError
 from pipeline.refine.lock import lock
-from pipeline.render import Renderer
 from pipeline.render.pathtrace import probe
+from pipeline.render.tracing import open_renderer
 
 U8 = NDArray[np.uint8]
 
@@ -119,6 +119,7 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, default=ROOT / "proof" / "truths", help="where truths are kept")
     parser.add_argument("--size", type=int, default=640, help="pixels of each picture's side")
     parser.add_argument("--samples", type=int, default=64, help="per pixel, before denoising")
+    parser.add_argument("--light", choices=["traced", "raster"], default="traced", help="in the passes")
     parser.add_argument("--products", nargs="+", choices=list(products()), default=list(products()))
     parser.add_argument("--sheets", nargs="*", choices=list(DAMAGES), default=["blur", "glyphs"], help="that are drawn")
     parser.add_argument("--damages", nargs="+", choices=list(DAMAGES), default=list(DAMAGES))
@@ -130,7 +131,7 @@ def main() -> int:
         return 0
     rows: dict[tuple[str, str], dict[str, float]] = {}
     seconds = []
-    with Renderer() as renderer:
+    with open_renderer(given.light) as renderer:
         for name in given.products:
             truth = truth_of(name, products()[name], renderer, given.size, given.samples, given.cache)
             places = Places.of(truth)

@@ -37,6 +37,6 @@ def configured() -> Resources:
         CatalogueResource(s3=s3, location=os.environ.get("PACKSHOT_CATALOGUE", "examples/catalogue")),
         StoreResource(s3=s3, location=os.environ.get("PACKSHOT_STORE", "store")),
         RendererResource(light=os.environ.get("PACKSHOT_LIGHT", "auto")),
-        RefinerResource(preset=os.environ.get("PACKSHOT_REFINER", "none")),
+        RefinerResource(preset=os.environ.get("PACKSHOT_REFINER", "embedded")),
         SentinelResource(),
     )

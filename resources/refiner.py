@@ -12,9 +12,9 @@ from pipeline.refine.types import Refiner, RefinerIdentity
 
 
 class RefinerResource(ConfigurableResource[Refiner]):
-    """``none``, or ``diffusers:<folder or hub id>``; every other setting comes from the environment."""
+    """``embedded``, ``none``, a name of presets.yaml, or ``diffusers:<folder or hub id>``; the rest is environment."""
 
-    preset: str = "none"
+    preset: str = "embedded"
 
     def settings(self) -> RefinerSettings:
         return RefinerSettings.from_environment({**os.environ, "PACKSHOT_REFINER": self.preset})

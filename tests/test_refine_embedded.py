@@ -133,12 +133,12 @@ def test_the_relief_network_sees_60_pixels_and_no_further() -> None:
     import torch
 
     from pipeline.refine.nets.inputs import RELIEF_PLANES
-    from pipeline.refine.nets.relief import ReliefNetwork
+    from pipeline.refine.nets.relief import FINE, ReliefNetwork
 
     torch.manual_seed(0)
     network = ReliefNetwork(channels=8).eval()
     torch.nn.init.normal_(network.end.weight, std=0.5)
-    fine = torch.randn(1, 3, 128, 128)
+    fine = torch.randn(1, FINE, 128, 128)
     state = torch.zeros(1, 1, 128, 128)
     coarse, time = torch.zeros(1, RELIEF_PLANES, 32, 32), torch.ones(1)
     changed = fine.clone()

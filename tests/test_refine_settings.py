@@ -10,8 +10,8 @@ from pipeline.errors import RefineError
 from pipeline.refine import RefinerSettings, identity_of, make_refiner, seed_for
 
 
-def test_without_any_variable_the_preset_is_none() -> None:
-    assert RefinerSettings.from_environment({}) == RefinerSettings(preset="none")
+def test_without_any_variable_the_embedded_model_refines() -> None:
+    assert RefinerSettings.from_environment({}) == RefinerSettings(preset="embedded")
 
 
 def test_a_preset_carries_its_model_and_every_field_has_a_variable() -> None:

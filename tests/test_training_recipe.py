@@ -25,7 +25,8 @@ def sphere_pair(view: str = "full", size: int = 64) -> Pair:
     truth = passes.product.copy()
     truth[..., :3] *= stripes
     region = Region("front", "label", "upper", ((0.1, 0.1), (0.4, 0.1), (0.4, 0.3)), text="SAIL")
-    return Pair("sphere", 7, view, passes, truth, passes.plate * 0.9, passes.alpha == 0, (region,), mm_per_px=1.5)
+    return Pair("sphere", 7, view, passes, truth, passes.plate * 0.9, passes.alpha == 0, (region,),
+                traced_product=passes.product, traced_plate=passes.plate, mm_per_px=1.5)
 
 
 def test_a_pair_comes_back_from_its_file(tmp_path: Path) -> None:
@@ -33,7 +34,8 @@ def test_a_pair_comes_back_from_its_file(tmp_path: Path) -> None:
     back = load(save(pair, tmp_path))
     assert back.regions == pair.regions
     assert (back.family, back.seed, back.view, back.mm_per_px) == ("sphere", 7, "full", 1.5)
-    assert back.traced_product is None
+    assert back.traced_product is not None
+    np.testing.assert_allclose(back.traced_product, pair.passes.product, atol=2e-3)
     np.testing.assert_allclose(back.truth_product, pair.truth_product, atol=2e-3)
     np.testing.assert_array_equal(back.passes.depth, pair.passes.depth)
     np.testing.assert_array_equal(back.passes.material_id, pair.passes.material_id)
@@ -68,7 +70,7 @@ def test_mirrored_examples_are_examples_of_mirrored_passes(name: str, size: int,
         "material_id")}
     planes["normal"] = planes["normal"] * np.array([-1.0, -1.0 if 0 in axes else 1.0, 1.0], np.float32)
     other = replace(pair, passes=replace(pair.passes, **planes), truth_product=mirrored(pair.truth_product),
-                    truth_plate=mirrored(pair.truth_plate))
+                    truth_plate=mirrored(pair.truth_plate), traced_product=mirrored(pair.passes.product))
     drawn, turned = ({key.removeprefix(f"{name}."): values for key, values in prepare(either).items()
                       if key.startswith(f"{name}.")} for either in (pair, other))
     found = HEADS[name].augmented([drawn], _Always())  # type: ignore[arg-type]
@@ -105,6 +107,32 @@ def test_the_energy_score_is_least_for_the_truth_s_own_law() -> None:
 
     right = score(1.0, 0.0)
     assert right < min(score(0.0, 0.0), score(0.5, 0.0), score(2.0, 0.0), score(1.0, 0.5))
+
+
+def test_the_spectral_distance_knows_strength_and_not_place() -> None:
+    import torch
+
+    from training.losses import spectral_distance
+
+    torch.manual_seed(0)
+    first, second = (torch.randn(1, 1, 128, 128) for _ in range(2))
+    whole = torch.ones_like(first)
+    assert float(spectral_distance(first, first, whole)) < 0.02
+    assert float(spectral_distance(first, second, whole)) < 1.0
+    assert float(spectral_distance(first * 0.5, second, whole)) == pytest.approx(6.0, abs=0.7)
+    assert float(spectral_distance(first * 0.5, second, torch.zeros_like(whole))) == 0.0
+
+
+def test_the_tiles_kept_are_the_most_usual_ones() -> None:
+    from pipeline.refine.nets.guide import Tile
+    from training.bank import central
+
+    def waves(pitch_mm: float, size: int = 128) -> Tile:
+        wave = np.sin(2 * np.pi * np.arange(size) * (20.0 / size) / pitch_mm).astype(np.float32)
+        return Tile(20.0, np.tile(wave, (size, 1)), np.tile(0.1 * wave, (size, 1)))
+
+    kept = central([waves(pitch) for pitch in (10.0, 2.0, 2.5, 2.22, 0.8)], count=2)
+    assert all(np.isclose(np.abs(np.fft.rfft(tile.height[0])).argmax(), (8, 9, 10)).any() for tile in kept)
 
 
 def test_states_slide_from_the_prior_to_the_picture() -> None:

@@ -1,8 +1,8 @@
 """Is the embedded model worth its weights? ``python -m training.evaluate --pairs DATA/held-out [--json out.json]``
 
-Rows: the raster, a path trace of the default material, and one net three ways (one-step regression, one-step and
-four-step diffusion), on products of families that no training pair shows, and on real products whose maps were
-withheld. Columns: PSNR of display code values on product, shadow ring and silhouette band, and the patch-spectrum
+Rows: the raster, a path trace of the default material, and on each of the two one net three ways (one-step regression,
+one-step and four-step diffusion), on products of families that no training pair shows, and on real products whose
+maps were withheld. Columns: PSNR of display code values on product, shadow ring and silhouette band, and the patch-spectrum
 distance of texture, each with a 95 % interval over products. Exit status 1 where the best row misses a bar.
 """
 
@@ -40,8 +40,10 @@ from training.resampling import Interval
 if TYPE_CHECKING:
     from training.pairs import Pair
 
-TITLES = {RASTER: "raster", PATHTRACE: "path tracing, default material", "regression": "one-step regression",
-          "diffusion-1": "one-step diffusion", "diffusion-4": "four-step diffusion"}
+TITLES = {RASTER: "raster", PATHTRACE: "path tracing, default material",
+          **{f"{base}, {asked}": f"{base}: {title}" for base in ("drawn", "traced") for asked, title in (
+              ("regression", "one-step regression"), ("diffusion-1", "one-step diffusion"),
+              ("diffusion-2", "two-step diffusion"), ("diffusion-4", "four-step diffusion"))}}
 HEADS = {"product": "product dB", "ring": "ring dB", "band": "band dB", "texture": "texture distance dB"}
 
 

@@ -1,5 +1,7 @@
 """The learned rows of the evaluation: the same networks asked for a mean, for a sample at once, for one in four steps.
 
+On the drawn picture both networks work; on the path-traced one, whose plate is drawn as in production, only relief.
+
 ``trained`` is the model in training-run, or in the folder that PACKSHOT_TRAINED names.
 """
 
@@ -7,7 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from pipeline.refine.nets.model import EmbeddedModel, Steps
 from pipeline.refine.regions_in_picture import coverage_of
@@ -15,10 +20,11 @@ from pipeline.refine.seeds import seed_for
 from training.judging import Method, Picture
 from training.pairs import Pair
 
-ROWS: Mapping[str, Steps] = {
-    "regression": Steps(0, 0, guided=False), "guided regression": Steps(0, 0),
-    "diffusion-1": Steps(1, 1), "diffusion-4": Steps(4, 4),
+ASKED: Mapping[str, Steps] = {
+    "regression": Steps(0, 0, guided=False), "diffusion-1": Steps(1, 1), "diffusion-2": Steps(2, 2),
+    "diffusion-4": Steps(4, 4),
 }
+BASES = ("drawn", "traced")
 
 
 def trained() -> Mapping[str, Method]:
@@ -28,11 +34,18 @@ def trained() -> Mapping[str, Method]:
 def rows_of(folder: Path) -> Mapping[str, Method]:
     model = EmbeddedModel.load(folder)
 
-    def row(steps: Steps) -> Method:
-        def picture(pair: Pair) -> Picture:
-            locked = coverage_of(pair.passes, pair.regions, ("label", "logo"))
-            made = model.refine(pair.passes, seed_for(pair.family, pair.view, pair.seed), steps, locked)
+    def row(base: str, steps: Steps) -> Method:
+        def picture(pair: Pair) -> Picture | None:
+            passes = pair.passes
+            if base == "traced":
+                if pair.traced_product is None:
+                    return None
+                traced, alpha = pair.traced_product, passes.alpha[..., None]
+                colour = traced[..., :3] / np.maximum(traced[..., 3:], 0.05)
+                passes = replace(passes, product=np.concatenate([colour * alpha, alpha], axis=-1), traced=True)
+            locked = coverage_of(passes, pair.regions, ("label", "logo"))
+            made = model.refine(passes, seed_for(pair.family, pair.view, pair.seed), steps, locked)
             return made.product, made.plate
         return picture
 
-    return {name: row(steps) for name, steps in ROWS.items()}
+    return {f"{base}, {name}": row(base, steps) for base in BASES for name, steps in ASKED.items()}

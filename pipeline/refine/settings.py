@@ -62,7 +62,7 @@ class ControlNetSettings(Weights):
 class RefinerSettings(Weights):
     """Which refiner, and how it runs. Every field has a working default."""
 
-    preset: str = "none"                                     # an entry of pipeline.refine.PRESETS
+    preset: str = "embedded"                                 # an entry of pipeline.refine.PRESETS
     controlnets: Annotated[tuple[ControlNetSettings, ...], Field(min_length=1, max_length=3)] = (ControlNetSettings(),)
     allow_noncommercial: bool = False                        # use weights whose licence forbids commercial use
     production: bool = False                                 # refuse hub weights that are not pinned to a commit
