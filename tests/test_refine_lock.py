@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter, maximum_filter
 from pipeline.colour import from_display, to_display
 from pipeline.refine import PRESETS
 from pipeline.refine.lock import VERSION, lock
+from pipeline.refine.lock_fields import Segment, ratio_field
 from pipeline.refine.lock_settings import ALIGNED, UNTRUSTED, LockSettings
 from pipeline.refine.locked import LockedFactory
 from pipeline.refine.regions_in_picture import coverage_of
@@ -150,3 +151,15 @@ def test_the_renderers_own_picture_is_not_locked() -> None:
     [image] = PRESETS["none"](chosen).refine([RefineRequest(PASSES, "", 0, regions=REGIONS)])
     assert image.unlocked is None
     assert (image.pixels == TRUE).all()
+
+
+def test_threads_that_never_show_alone_do_not_learn_light_from_what_shines_between_them() -> None:
+    """Strings of a racquet after a blur: every pixel of theirs holds mostly the bright backdrop."""
+    inside = np.zeros((40, 40), bool)
+    inside[:, ::4] = True
+    strings = Segment((slice(0, 40), slice(0, 40)), inside, 1, 1)
+    expected, seen = np.full((40, 40), 0.05, np.float32), np.full((40, 40), 0.8, np.float32)
+    light = np.full((40, 40), 1.25, np.float32)
+    barely, fully = np.full((40, 40), 1e-4, np.float32), np.ones((40, 40), np.float32)
+    assert ratio_field(seen, expected, barely, [strings], 2.0, light)[inside].max() < 2.0     # of 16 where it learns
+    np.testing.assert_allclose(ratio_field(seen, expected, fully, [strings], 2.0, light)[inside], 16.0, rtol=0.2)

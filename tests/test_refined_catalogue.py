@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.refine import read_provenance
+from pipeline.render import load_passes
+from pipeline.render.tracing import light_here
 from tests.house import house_of
 from tests.small_catalogue import small_catalogue
 from tests.tiny_pipelines import save_tiny_pipeline
@@ -53,3 +55,26 @@ def test_a_missing_model_fails_the_sku_with_a_hint_and_keeps_its_passes(tmp_path
         assert house.status("a")["control_passes"] == "materialized"
         assert house.status("a")["refined_images"] == "failed"
         assert house.store.errors()["a"]["hint"]
+
+
+def test_out_of_the_box_light_is_traced_the_embedded_model_refines_and_pictures_are_delivered(tmp_path: Path) -> None:
+    box = {"PACKSHOT_REFINER": "embedded", "PACKSHOT_LIGHT": "auto"}
+    catalogue, store = small_catalogue(tmp_path / "catalogue", "a"), tmp_path / "store"
+    with house_of(catalogue, store, box) as house:
+        assert house.batch("a").success, house.store.errors()
+        images, passes = (house.store.require(asset, "a") for asset in ("refined_images", "control_passes"))
+        assert passes.metadata["light"] == light_here("auto")
+        assert load_passes(passes.path("square.exr")).traced == (light_here("auto") == "traced")
+        provenance = read_provenance(images.path("square.png"))
+        assert provenance["preset"] == "embedded"
+        assert str(provenance["digital_source_type"]).endswith("compositeWithTrainedAlgorithmicMedia")
+        assert "square.unlocked.png" in images.files
+        assert house.store.require("sentinel_scores", "a").metadata["verdicts"]["square"] in ("pass", "warn")
+        assert house.batch("a").success
+        assert all(house.kept("a").values())
+    if light_here("auto") == "traced":
+        with house_of(catalogue, store, {**box, "PACKSHOT_LIGHT": "raster"}) as house:
+            assert house.batch("a").success
+            assert house.kept("a")["product_mesh"]
+            assert not house.kept("a")["control_passes"]
+            assert house.store.require("control_passes", "a").metadata["light"] == "raster"

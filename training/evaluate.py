@@ -1,9 +1,10 @@
 """Is the embedded model worth its weights? ``python -m training.evaluate --pairs DATA/held-out [--json out.json]``
 
-Rows: the raster, a path trace of the default material, and on each of the two one net three ways (one-step regression,
-one-step and four-step diffusion), on products of families that no training pair shows, and on real products whose
-maps were withheld. Columns: PSNR of display code values on product, shadow ring and silhouette band, and the patch-spectrum
-distance of texture, each with a 95 % interval over products. Exit status 1 where the best row misses a bar.
+Rows: the raster, a path trace of the default material, and on each of the two one net asked for its mean and for a
+sample in one, two and four steps; on products of families that no training pair shows, and on real products whose
+maps were withheld. Columns: PSNR of display code values on product, shadow ring and silhouette band, and the
+patch-spectrum distance of texture, each with a 95 % interval over products. Exit status 1 where the best row misses
+a bar.
 """
 
 from __future__ import annotations

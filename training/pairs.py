@@ -81,8 +81,8 @@ def pairs_of(sample: Sample, renderer: Renderer, bare: Renderer, tracer: Tracer,
     ``bare`` draws the empty stage, so that ``renderer`` keeps the product's shadow maps. Raises PackshotError.
     """
     rng = np.random.default_rng((sample.seed, *sample.family.encode()))
-    stage = _stage(rng)
-    shot = _shot(rng, stage)
+    stage = drawn_stage(rng)
+    shot = drawn_shot(rng, stage)
     known = compose(sample.known, shot, sample.known_textures, stage=stage)
     truth = compose(sample.truth, shot, sample.truth_textures, stage=stage)
     passes = renderer.draw(known)
@@ -95,28 +95,28 @@ def pairs_of(sample: Sample, renderer: Renderer, bare: Renderer, tracer: Tracer,
         ratio = traced_ratio(scene, radiance_of)
         return np.asarray(np.where(floor, plain * ratio, passes.plate), np.float32)
 
-    mm = _mm_per_px(passes)
     traced = tracer.trace(truth, samples=samples, depth=DEPTH, denoise=True)
     # Noise of its own: with the truth's seed the two would share it, and look closer than they are.
     default = tracer.trace(known, samples=samples, depth=DEPTH, denoise=True, seed=1)
     yield Pair(sample.family, sample.seed, "full", passes, traced.product, plate_of(truth, passes, traced), ring,
-               sample.regions, default.product, plate_of(known, passes, default), mm)
+               sample.regions, default.product, plate_of(known, passes, default),
+               _mm_per_px(passes))
     for number in range(close):
-        lens = _lens(rng, passes, mm)
-        near = renderer.draw(_through(known, lens, SIDE))
-        picture = tracer.trace(_through(truth, lens, SIDE), samples=samples, depth=DEPTH, denoise=True)
-        near_default = tracer.trace(_through(known, lens, SIDE), samples=samples, depth=DEPTH, denoise=True, seed=1)
+        lens = close_lens(rng, passes)
+        near = renderer.draw(through(known, lens, SIDE))
+        picture = tracer.trace(through(truth, lens, SIDE), samples=samples, depth=DEPTH, denoise=True)
+        near_default = tracer.trace(through(known, lens, SIDE), samples=samples, depth=DEPTH, denoise=True, seed=1)
         yield Pair(sample.family, sample.seed, f"close{number}", near, picture.product, near.plate,
                    np.zeros_like(near.mask), sample.regions, near_default.product, near.plate, _mm_per_px(near))
 
 
-def _stage(rng: np.random.Generator) -> Stage:
+def drawn_stage(rng: np.random.Generator) -> Stage:
     names = list(STAGES)
     stage = STAGES["white"] if rng.random() < 0.4 else STAGES[names[int(rng.integers(len(names)))]]
     return lit_by(stage, random_environment(rng)) if rng.random() < OWN_LIGHT else stage
 
 
-def _shot(rng: np.random.Generator, stage: Stage) -> Shot:
+def drawn_shot(rng: np.random.Generator, stage: Stage) -> Shot:
     width, height = FRAMES[int(rng.integers(len(FRAMES)))]
     camera = OrbitCamera(azimuth_deg=float(rng.uniform(-180.0, 180.0)),
                          elevation_deg=float(rng.uniform(4.0, 38.0)) if rng.random() < 0.9 else 85.0,
@@ -132,21 +132,21 @@ def _mm_per_px(passes: ControlPasses) -> float:
     return float(depth.mean() * 2000.0 / (passes.camera.projection[0, 0] * passes.alpha.shape[1]))
 
 
-def _lens(rng: np.random.Generator, passes: ControlPasses, mm: float) -> NDArray[np.float64]:
-    """A 4×4 in clip space that looks closer at a random point well inside the product."""
+def close_lens(rng: np.random.Generator, passes: ControlPasses, side: int = SIDE) -> NDArray[np.float64]:
+    """A 4×4 in clip space that looks closer at a random point well inside the product, ``side`` px square."""
     height, width = passes.alpha.shape
     inside = np.argwhere(passes.alpha > 0.99)
     row, column = inside[int(rng.integers(len(inside)))] if len(inside) else (height // 2, width // 2)
     x, y = (column + 0.5) / width * 2 - 1, 1 - (row + 0.5) / height * 2
     wanted = math.exp(rng.uniform(math.log(CLOSE_MM[0]), math.log(CLOSE_MM[1])))
-    # The close view is SIDE pixels wide and square, so both axes grow by what its width needs.
-    closer = max(mm * width / (wanted * SIDE), 1.5)
+    # The close view is square, so both axes grow by what its width needs.
+    closer = max(_mm_per_px(passes) * width / (wanted * side), 1.5)
     lens = np.diag([closer, closer * height / width, 1.0, 1.0])
     lens[:2, 3] = [-x * lens[0, 0], -y * lens[1, 1]]
     return lens
 
 
-def _through(scene: Scene, lens: NDArray[np.float64], side: int) -> Scene:
+def through(scene: Scene, lens: NDArray[np.float64], side: int) -> Scene:
     camera = replace(scene.camera, projection=lens @ scene.camera.projection)
     return replace(scene, camera=camera, shot=replace(scene.shot, width=side, height=side))
 

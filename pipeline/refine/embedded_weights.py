@@ -17,8 +17,8 @@ from pipeline.errors import RefineError
 
 PACKAGED = Path(__file__).with_name("embedded_model")
 DESCRIPTION = "model.json"
-_AGAIN = ("Make a model with `make train-data train-run` and name its folder: "
-          "PACKSHOT_REFINER=embedded:training-run/model. docs/embedded.md says why none is shipped yet.")
+_AGAIN = ("Install the package again, or name the folder of a model made with `make train-data train-run`: "
+          "PACKSHOT_REFINER=embedded:training-run/model.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ from pipeline.refine.lock_settings import LONG_SIDE, LockSettings
 from pipeline.refine.regions_in_picture import coverage_of
 from pipeline.render.types import F32, ControlPasses
 
-VERSION = 1                    # bumped by hand when a locked picture changes
+VERSION = 2                    # bumped by hand when a locked picture changes
 FLAT = 0.05                    # of log albedo; detail above it makes fine shading suspect of being texture
 FAITHFUL = (0.80, 0.95)        # of SSIM's structure term: from where detail is believed, and from where wholly
 CAST_SPREAD = 0.12             # of the product's extent, σ; a colour cast is slower than that, a coloured thing is not

@@ -90,7 +90,8 @@ def ratio_field(above: F32, below: F32, weight: F32, segments: Sequence[Segment]
     """(H, W) Σ w·above / Σ w·below around every pixel, over its own segment only: normalised convolution.
 
     Knutsson and Westin, "Normalized and Differential Convolution", CVPR 1993. Where little weight is near,
-    ``otherwise`` (H, W) takes over.
+    ``otherwise`` (H, W) takes over. Little means little of full weight, not of what the segment has: threads that
+    nowhere show themselves alone must not learn their light from what shines between them.
     """
     out = otherwise.copy()
     pad = int(np.ceil(3.0 * sigma))
@@ -98,7 +99,7 @@ def ratio_field(above: F32, below: F32, weight: F32, segments: Sequence[Segment]
         window = segment.window
         mask = np.where(segment.inside, weight[window], 0.0).astype(np.float32)
         local = below[window]
-        typical = float((mask * local).sum() / max(float(mask.sum()), 1e-6))
+        typical = float(local[segment.inside].mean())
         floor = _LEAST_WEIGHT * max(typical, 1e-6)
         top, bottom = smooth(_padded(mask * above[window], pad), sigma), smooth(_padded(mask * local, pad), sigma)
         inner = slice(pad, top.shape[0] - pad), slice(pad, top.shape[1] - pad)
@@ -113,13 +114,19 @@ def _padded(field: F32, pad: int) -> F32:
 
 
 def segment_level(above: F32, below: F32, weight: F32, segments: Sequence[Segment], otherwise: float) -> F32:
-    """(H, W) one ratio Σ w·above / Σ w·below per segment; ``otherwise`` outside and where there is no weight."""
+    """(H, W) one ratio Σ w·above / Σ w·below per segment; where a segment has little weight, all segments' together.
+
+    ``otherwise`` stands outside and where there is no weight at all.
+    """
+    bottom = float((weight * below).sum())
+    common = float((weight * above).sum()) / bottom if bottom > 1e-6 else otherwise
     out = np.full(above.shape, otherwise, np.float32)
     for segment in segments:
         mask = np.where(segment.inside, weight[segment.window], 0.0)
-        bottom = float((mask * below[segment.window]).sum())
-        if bottom > 1e-6:
-            out[segment.window][segment.inside] = float((mask * above[segment.window]).sum()) / bottom
+        local = below[segment.window]
+        floor = _LEAST_WEIGHT * float(local[segment.inside].sum()) + 1e-6
+        out[segment.window][segment.inside] = (float((mask * above[segment.window]).sum()) + floor * common) / (
+            float((mask * local).sum()) + floor)
     return out
 
 

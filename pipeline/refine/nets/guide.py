@@ -2,12 +2,12 @@
 
 A network that sees 60 pixels cannot agree with itself on one weave over a whole shoe. So the weave's place is drawn
 beforehand, as a height and a tone on every pixel, and the network says what it looks like in this light, at this
-size and where the diffuse map shows something else. Tiles come with the model; which one, and where it begins,
-follows the seed.
+size and where the diffuse map shows something else. Tiles come with the model.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,12 +64,17 @@ def guide_of(passes: ControlPasses, laid: Sequence[Laid | None]) -> F32:
     return found
 
 
-def worn(passes: ControlPasses, tiles: Mapping[str, Sequence[Tile]], seed: int) -> list[Laid | None]:
-    """For each material a tile of its kind, at its real size on the product, begun at random."""
-    rng = np.random.default_rng(seed)
+def worn(passes: ControlPasses, tiles: Mapping[str, Sequence[Tile]], draw: int = 0) -> list[Laid | None]:
+    """For each material a tile of its kind, at its real size on the product.
+
+    Which tile, and where it begins, follows the material's name: all shots of a product show the same grain.
+    ``draw``: another choice.
+    """
     sizes = metres_per_uv(passes)
     found: list[Laid | None] = []
-    for number, kind in enumerate(passes.material_kinds, start=1):
+    for number, (name, kind) in enumerate(zip(passes.material_names, passes.material_kinds, strict=True), start=1):
+        digest = hashlib.sha256(f"{draw}\0{name}\0{kind}".encode()).digest()
+        rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
         choice, start = rng.random(), (float(rng.random()), float(rng.random()))
         known = tiles.get(kind, ())
         if not known or number not in sizes:

@@ -69,7 +69,7 @@ class EmbeddedModel:
             planes = planes_of(passes)
             product, plate = ((planes.product, planes.plate) if passes.traced
                               else self._relit(planes, generator, steps.light))
-            laid = worn(passes, self.tiles, seed) if steps.guided else []
+            laid = worn(passes, self.tiles) if steps.guided else []
             guide = torch.from_numpy(guide_of(passes, laid)).permute(2, 0, 1)[None]
             factor = self._relief(planes, guide, generator, steps.relief)
             if locked is not None:
