@@ -52,7 +52,7 @@ train-data: setup  ## pairs of pictures to train and to evaluate on, from seeds:
 train-run: setup  ## both networks, one per core; goes on where it stopped (MINUTES=60)
 	@$(BIN)/python -m training.train light --data training-data --out training-run --minutes $(MINUTES) & \
 	$(BIN)/python -m training.train relief --data training-data --out training-run --minutes $(MINUTES) & wait
-	@$(BIN)/python -m training.package --run training-run --data training-data --out training-run/model
+	@$(BIN)/python -m training.package --run training-run --out training-run/model
 
 train-eval: setup  ## the table of docs/embedded.md: the trained model on products it has never seen
 	@$(BIN)/python -m training.evaluate --data training-data --learned training.rows:trained --json training-data/evaluation.json

@@ -39,7 +39,8 @@ from pipeline.lone_file import open_file
 from pipeline.refine import PRESETS, RefinerSettings, identity_of, lock, locked, make_refiner, seed_for
 from pipeline.refine.torch_beside_gl import prepare_torch
 from pipeline.refine.types import Refiner, RefineRequest
-from pipeline.render import Renderer, load_passes, save_passes
+from pipeline.render import load_passes, save_passes
+from pipeline.render.tracing import light_here, open_renderer
 from pipeline.shots import shots_for
 from tests.tiny_pipelines import save_tiny_pipeline, save_tiny_sdxl
 
@@ -111,7 +112,7 @@ def subject(folder: Path, scale: float) -> Subject:
     [shot] = shots_for(product, settings, product.regions)
     opened = open_file(Path(product.folder.path) / product.mesh_file, manifest=product.manifest,
                        description=product.description, category=product.category)
-    with Renderer() as renderer:
+    with open_renderer(light_here("auto")) as renderer:
         save_passes(renderer.render(opened.mesh, shot, opened.textures), folder / "square.exr")
     return Subject(folder / "square.exr", product.regions)
 

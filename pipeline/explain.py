@@ -51,6 +51,7 @@ def _lines(record: Mapping[str, Any]) -> Iterator[str]:
     yield f"{what or 'image'}{attempt}: {'refined' if record.get('refined') else 'not refined'}"
     yield _line("picture", record.get("stage"))
     yield _line("declared as", f"{kind}: {MEANINGS.get(kind, 'see the IPTC vocabulary')}")
+    yield _line("light", {"traced": "path-traced", "raster": "drawn"}.get(record.get("light", ""), ""))
     yield _line("preset", f"{record.get('preset')}, version {record.get('preset_version')}")
     model = ", ".join(str(part) for part in (record.get("model"), record.get("revision")) if part)
     yield _line("model", model)

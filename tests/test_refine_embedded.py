@@ -15,7 +15,7 @@ from pipeline.catalogue import Region
 from pipeline.colour import to_display
 from pipeline.errors import RefineError
 from pipeline.refine import RefinerSettings, identity_of, make_refiner
-from pipeline.refine.embedded_weights import describe
+from pipeline.refine.embedded_weights import PACKAGED, checked, describe
 from pipeline.refine.types import RefineRequest
 from tests.passes_factory import sphere_passes
 
@@ -227,3 +227,11 @@ def test_the_picture_says_what_made_it(wild: Path) -> None:
     assert image.provenance["preset"] == "embedded"
     assert image.provenance["seed"] == 11
     assert str(image.provenance["digital_source_type"]).endswith("compositeWithTrainedAlgorithmicMedia")
+
+
+def test_the_model_that_ships_is_whole_and_says_nothing_of_where_it_was_trained() -> None:
+    found = checked(PACKAGED)
+    assert sum(path.stat().st_size for path in PACKAGED.rglob("*") if path.is_file()) < 40e6
+    assert set(found.files) >= {"light/config.json", "relief/config.json", "tiles.npz"}
+    for config in PACKAGED.glob("*/config.json"):
+        assert "_name_or_path" not in json.loads(config.read_text())

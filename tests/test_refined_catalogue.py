@@ -67,6 +67,7 @@ def test_out_of_the_box_light_is_traced_the_embedded_model_refines_and_pictures_
         assert load_passes(passes.path("square.exr")).traced == (light_here("auto") == "traced")
         provenance = read_provenance(images.path("square.png"))
         assert provenance["preset"] == "embedded"
+        assert provenance["light"] == light_here("auto")
         assert str(provenance["digital_source_type"]).endswith("compositeWithTrainedAlgorithmicMedia")
         assert "square.unlocked.png" in images.files
         assert house.store.require("sentinel_scores", "a").metadata["verdicts"]["square"] in ("pass", "warn")

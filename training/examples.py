@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.refine.nets import relief
-from pipeline.refine.nets.guide import Laid, Tile, guide_of, worn
+from pipeline.refine.nets.guide import Laid, guide_of
 from pipeline.refine.nets.inputs import Planes, luminance, planes_of
 from pipeline.refine.nets.light import Working, working
-from pipeline.refine.seeds import seed_for
 from training.floor_light import completed_plate
 from training.pairs import Pair
 from training.types import Sample
@@ -25,13 +24,11 @@ SUFFIX = ".example.npz"
 SOLID = 0.98                           # coverage from which a pixel's relief counts
 
 
-def prepare(pair: Pair, sample: Sample | None = None, tiles: Mapping[str, Sequence[Tile]] | None = None
-            ) -> dict[str, NDArray[Any]]:
+def prepare(pair: Pair, sample: Sample | None = None) -> dict[str, NDArray[Any]]:
     """Arrays without their batch axis, half floats: ``light.*`` and ``relief.*``.
 
     Light is what the raster lacks; relief is what the path-traced stripped product lacks.
-    ``sample``: what the pair was made from; its tiles, where they truly lie, are the relief's guide. ``tiles``: those
-    that come with the model; ``relief.worn`` is the guide that it would draw from them.
+    ``sample``: what the pair was made from; its tiles, where they truly lie, are the relief's guide.
     """
     planes = planes_of(pair.passes)
     found = {}
@@ -40,9 +37,6 @@ def prepare(pair: Pair, sample: Sample | None = None, tiles: Mapping[str, Sequen
         guide = torch.from_numpy(guide_of(pair.passes, laid)).permute(2, 0, 1)[None]
         base = planes_of(replace(pair.passes, product=pair.traced_product))
         found = {f"relief.{name}": tensor for name, tensor in relief_example(base, guide, pair.truth_product).items()}
-        drawn = guide_of(pair.passes, worn(pair.passes, tiles or {}, seed_for(pair.family, pair.view, pair.seed)))
-        height, width = found["relief.weight"].shape[-2:]
-        found["relief.worn"] = relief.guide_planes(torch.from_numpy(drawn).permute(2, 0, 1)[None, :, :height, :width])
     shot = working(planes)
     found |= {f"light.{name}": getattr(shot, name) for name in Working.__dataclass_fields__}
     found |= {f"light.{name}": tensor for name, tensor in light_targets(shot, pair).items()}

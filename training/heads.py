@@ -7,6 +7,8 @@ by the energy score.
 
 from __future__ import annotations
 
+import json
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,7 +28,7 @@ Arrays = dict[str, NDArray[np.float16]]
 Batch = dict[str, Tensor]
 CROP = 128                             # px of a relief example
 MEAN_SHARE = 10.0                      # squared errors of coded light are about a tenth of their roots
-SPECTRAL_SHARE = 0.18                  # per dB, beside errors in units of relief
+SPECTRAL_SHARE = 0.12                  # per dB, beside errors in units of relief
 PLATE_SHARE = 0.5                      # of the light loss
 # Planes whose sign turns when the picture is mirrored left to right, and upside down.
 LIGHT_MIRRORED = (13, 33)
@@ -176,12 +178,9 @@ class ReliefHead:
         times = _times(count, means)
         noise, own = torch.randn_like(truth), torch.randn_like(truth)
         noise[:means], own[:means] = 0.0, 0.0
-        # A mean is over all places that threads may have: it is told of none. Nor are a quarter of the samples; another
-        # is told the truth, and half, as in use, of a tile that is only of the same kind.
+        # A mean is over all places that threads may have: it is told of none. Nor are some of the samples.
         fine = batch["fine"].clone()
-        quarter = (count - means) // 4
-        fine[:means + quarter, GUIDE] = 0.0
-        fine[means + 2 * quarter:, GUIDE] = batch["worn"][means + 2 * quarter:]
+        fine[:means + (count - means) // 4, GUIDE] = 0.0
         state = noised(truth, torch.zeros_like(truth), relief.NOISE_SCALE, noise, times[:, None, None, None])
         first = network(state, own, fine, batch["coarse"], times).float()
         second = network(state[means:], torch.randn_like(own[means:]), fine[means:], batch["coarse"][means:],
@@ -203,8 +202,7 @@ class ReliefHead:
         plain[:, GUIDE] = 0.0
         mean = network(zero, zero, plain, batch["coarse"], time).float()
         noise = torch.randn_like(truth), torch.randn_like(truth)
-        told = torch.cat([batch["fine"][:, :GUIDE.start], batch["worn"]], 1)
-        one = network(*noise, told, batch["coarse"], time).float()
+        one = network(*noise, batch["fine"], batch["coarse"], time).float()
         free = network(*noise, plain, batch["coarse"], time).float()
 
         def size(values: Tensor) -> float:
@@ -228,9 +226,14 @@ HEADS: dict[str, Head] = {"light": LightHead(), "relief": ReliefHead()}
 
 
 def save_half(network: Any, folder: Path) -> None:
-    """As diffusers writes a model, in half precision; ``network`` itself stays as it is."""
-    from copy import deepcopy
+    """As diffusers writes a model, in half precision; ``network`` itself stays as it is.
+
+    Diffusers notes where weights were loaded from: a folder of the machine that trained, which is nobody's business.
+    """
     deepcopy(network).half().save_pretrained(folder)
+    config = folder / "config.json"
+    kept = {name: value for name, value in json.loads(config.read_text()).items() if name != "_name_or_path"}
+    config.write_text(json.dumps(kept, indent=2) + "\n")
 
 
 def _working(batch: Batch) -> light.Working:

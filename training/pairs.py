@@ -27,13 +27,11 @@ from numpy.typing import NDArray
 from benchmarks.proof_pathtrace import bare_plate, distance_to_floor, ring_of, traced_ratio
 from pipeline.catalogue import OrbitCamera, Region, Shot
 from pipeline.errors import PackshotError
-from pipeline.refine.nets.guide import load_tiles
 from pipeline.render import STAGES, Renderer, Scene, compose
 from pipeline.render.panoramas import lit_by
 from pipeline.render.stage import Stage
 from pipeline.render.tracer import Tracer
 from pipeline.render.types import CameraMatrices, ControlPasses
-from training.bank import make_bank
 from training.light import random_environment
 from training.types import Sample
 
@@ -43,7 +41,6 @@ SAMPLES, HELD_OUT_SAMPLES = 16, 36     # paths per pixel, then denoised
 DEPTH = 6                              # bounces
 CLOSE_MM = (0.12, 0.9)                 # millimetres per pixel in a close view, log-uniform
 KNOWN_FLOOR = 8.0                      # product sizes; further out the traced floor ends in a horizon
-TILES = "tiles.npz"                    # beside the folders of pairs: the tiles that the model will have
 OWN_LIGHT = 0.3                        # share of products under a panorama of their own
 FRAMES = ((256, 256), (256, 256), (256, 144), (204, 256))  # hero, square, portrait
 _HALF = ("beauty", "product", "plate", "alpha", "base_color", "diffuse_albedo", "diffuse", "specular", "emissive",
@@ -227,8 +224,7 @@ def _work(job: tuple[str, int, str, bool]) -> tuple[str, str]:
         for pair in made:
             path = save(pair, Path(folder))
             if not held_out:
-                tiles = _here("tiles", lambda: load_tiles(Path(folder).parent / TILES))
-                examples.save(examples.prepare(pair, sample, tiles), path)
+                examples.save(examples.prepare(pair, sample), path)
         (Path(folder) / f"{family}-{seed:06d}.done").touch()
     except PackshotError as error:
         return f"{family}-{seed:06d}", str(error)
@@ -256,13 +252,12 @@ def prepare_again(folder: Path) -> None:
     from training.families import make_sample
 
     paths = sorted(path for path in folder.glob("*.npz") if not path.name.endswith(examples.SUFFIX))
-    tiles = load_tiles(folder.parent / TILES)
     sample: Sample | None = None
     for number, path in enumerate(paths, 1):
         pair = load(path)
         if sample is None or (sample.family, sample.seed) != (pair.family, pair.seed):
             sample = make_sample(pair.family, pair.seed)
-        examples.save(examples.prepare(pair, sample, tiles), path)
+        examples.save(examples.prepare(pair, sample), path)
         if number % 200 == 0:
             print(f"{number}/{len(paths)} prepared again", flush=True)
 
@@ -279,8 +274,6 @@ def make_all(folder: Path, products: int, held_out: bool, first_seed: int, worke
     from training.families import FAMILIES, HELD_OUT
 
     folder.mkdir(parents=True, exist_ok=True)
-    if not held_out and not (folder.parent / TILES).exists():
-        print(f"{make_bank(folder.parent / TILES)} tiles of materials", flush=True)
     families = sorted(HELD_OUT if held_out else FAMILIES)
     jobs = [(families[index % len(families)], first_seed + index // len(families), str(folder), held_out)
             for index in range(products)]

@@ -73,6 +73,7 @@ def provenance(identity: RefinerIdentity, passes: ControlPasses, used: Sequence[
         "negative_prompt": negative_prompt,
         "shot": passes.shot.name,
         "stage_hash": passes.stage_hash,
+        "light": "traced" if passes.traced else "raster",
         "input_sha256": {name: array_sha256(getattr(passes, name)) for name in used},
         "libraries": {name: _version(name) for name in libraries},
     }

@@ -64,16 +64,15 @@ def guide_of(passes: ControlPasses, laid: Sequence[Laid | None]) -> F32:
     return found
 
 
-def worn(passes: ControlPasses, tiles: Mapping[str, Sequence[Tile]], draw: int = 0) -> list[Laid | None]:
+def worn(passes: ControlPasses, tiles: Mapping[str, Sequence[Tile]]) -> list[Laid | None]:
     """For each material a tile of its kind, at its real size on the product.
 
     Which tile, and where it begins, follows the material's name: all shots of a product show the same grain.
-    ``draw``: another choice.
     """
     sizes = metres_per_uv(passes)
     found: list[Laid | None] = []
     for number, (name, kind) in enumerate(zip(passes.material_names, passes.material_kinds, strict=True), start=1):
-        digest = hashlib.sha256(f"{draw}\0{name}\0{kind}".encode()).digest()
+        digest = hashlib.sha256(f"{name}\0{kind}".encode()).digest()
         rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
         choice, start = rng.random(), (float(rng.random()), float(rng.random()))
         known = tiles.get(kind, ())
