@@ -27,7 +27,7 @@ from training.pairs import DEPTH, close_lens, drawn_shot, drawn_stage, through
 U8 = NDArray[np.uint8]
 TITLES = ("render", "in path-traced light", "refined", "truth, with its withheld maps")
 SAMPLES = 64
-SHOWN = (("backpack", 14), ("boot", 20), ("backpack", 23), ("lamp", 11))
+SHOWN = (("backpack", 12), ("backpack", 14), ("boot", 24), ("backpack", 5))
 
 
 def row(family: str, seed: int, size: int, model: EmbeddedModel, steps: Steps, drawer: Renderer,

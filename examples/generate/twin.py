@@ -16,7 +16,7 @@ from examples.generate.damage import damage_twin
 from pipeline.catalogue import Catalogue, Region
 from pipeline.colour import to_display
 from pipeline.lone_file import open_file
-from pipeline.render import Renderer
+from pipeline.render.tracing import light_here, open_renderer
 from pipeline.render.types import ControlPasses
 from pipeline.shots import shots_for
 
@@ -32,7 +32,7 @@ def hero() -> tuple[NDArray[np.uint8], ControlPasses, tuple[Region, ...]]:
     [shot] = [s for s in shots_for(product, catalogue.settings, product.regions) if s.name == SHOT]
     opened = open_file(CATALOGUE / SKU / product.mesh_file, manifest=product.manifest,
                        description=product.description, category=product.category)
-    with Renderer() as renderer:
+    with open_renderer(light_here("auto")) as renderer:
         passes = renderer.render(opened.mesh, shot, opened.textures)
     return to_display(passes.product, passes.plate, passes.white_backdrop), passes, product.regions
 
