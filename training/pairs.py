@@ -294,13 +294,13 @@ def make_all(folder: Path, products: int, held_out: bool, first_seed: int, worke
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("training-data"))
-    parser.add_argument("--products", type=int, default=None, help="1,200, or 120 held out")
+    parser.add_argument("--products", type=int, default=None, help="600, or 120 held out")
     parser.add_argument("--held-out", action="store_true")
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--prepare", action="store_true", help="only prepare the examples of existing pairs again")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     given = parser.parse_args()
-    products = given.products or (120 if given.held_out else 1200)
+    products = given.products or (120 if given.held_out else 600)
     if given.prepare:
         prepare_again(given.out / "train")
         return
