@@ -30,7 +30,7 @@ F32 = NDArray[np.float32]
 class Steps:
     """How each network answers: 0 with the mean of what may be, 1 to 4 with a sample in that many steps.
 
-    ``guided``: relief lies where a tile of the material says, which is drawn at random; else it is told of none.
+    ``guided``: relief lies where a tile of the material's kind says; else it is told of none.
     """
 
     light: int = 0
