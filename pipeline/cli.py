@@ -381,10 +381,10 @@ def explain(file: Annotated[Path | None, typer.Argument(help="A PNG, JPEG or Web
         record = read_record(_existing(file))
         _answer(record, as_json, lambda: told(record))
         return
-    from pipeline.sentinel import ENGINEERING, all_checks
+    from pipeline.sentinel import all_checks
 
     found = [{"check": check.name, "what": check.summary,
-              "limits": {key: asdict(limit) for key, limit in ENGINEERING.items() if key.startswith(check.name + ".")}}
+              "limits": {f"{check.name}.{name}": asdict(estimator.limit) for name, estimator in check.estimators.items()}}
              for check in all_checks() if check.needs]
     _answer({"checks": found}, as_json, lambda: "\n".join(_explained(entry) for entry in found))
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from pipeline.catalogue import LimitEntry
 from pipeline.errors import SentinelError
-from pipeline.sentinel import ENGINEERING, Limit, Measurement, Score, Verdict, image_verdict, judge
+from pipeline.sentinel import Limit, Measurement, Score, Verdict, engineering_limits, image_verdict, judge
 from pipeline.sentinel.verdicts import score_of, verdict_of
 
 READING = Measurement("silhouette", "toe_deviation_max", "toe", 0.4, "px", 1.0)
 RANK = {"pass": 0, "warn": 1, "fail": 2, "unmeasured": 2}
-KEYS = sorted(ENGINEERING)
+KEYS = sorted(engineering_limits())
 
 
 def reading(key: str, value: float | None, coverage: float = 1.0) -> Measurement:
@@ -69,7 +69,7 @@ def test_the_image_verdict_table(verdicts: list[tuple[Verdict, bool]], expected:
 
 @given(st.sampled_from(KEYS), st.floats(-5, 3000), st.floats(-5, 3000), st.floats(0, 1))
 def test_a_worse_value_never_gets_a_better_score(key: str, a: float, b: float, coverage: float) -> None:
-    better, worse = sorted((a, b), reverse=ENGINEERING[key].direction == "min")
+    better, worse = sorted((a, b), reverse=engineering_limits()[key].direction == "min")
     first, second = judge([reading(key, better, coverage), reading(key, worse, coverage)])
     assert RANK[first.verdict] <= RANK[second.verdict]
     if first.score is not None and second.score is not None and first.margin is not None and second.margin is not None:
@@ -95,7 +95,7 @@ def test_scores_stay_on_their_scale_whatever_the_limit(key: str, fail: float, va
 
 @pytest.mark.parametrize("key", KEYS)
 def test_the_scale_is_anchored(key: str) -> None:
-    limit = ENGINEERING[key]
+    limit = engineering_limits()[key]
     assert score_of(limit.perfect, limit) == 100.0
     assert score_of(limit.fail, limit) == pytest.approx(50.0)
     if limit.warn is not None:
@@ -115,7 +115,7 @@ def test_a_catalogue_overrides_single_fields() -> None:
     assert strict.verdict == "fail"
     assert strict.limit is not None
     assert strict.limit.warn == pytest.approx(0.3)  # never laxer than failing
-    assert strict.limit.min_coverage == ENGINEERING["silhouette.toe_deviation_max"].min_coverage
+    assert strict.limit.min_coverage == engineering_limits()["silhouette.toe_deviation_max"].min_coverage
     optional = judge([replace(READING, value=9.0)], {"silhouette.toe_deviation_max": LimitEntry(required=False)})
     assert image_verdict(optional) == "warn"
 

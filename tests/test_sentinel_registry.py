@@ -12,11 +12,11 @@ import pytest
 from pipeline.catalogue import Region
 from pipeline.errors import SentinelError
 from pipeline.sentinel import (
-    ENGINEERING,
     Expected,
     Measurement,
     all_checks,
     check_names,
+    engineering_limits,
     expected_from,
     image_verdict,
     judge,
@@ -39,7 +39,7 @@ def test_every_file_of_the_package_is_found() -> None:
 
 def test_every_estimator_has_a_limit_and_every_limit_an_estimator() -> None:
     named = {f"{check.name}.{estimator}" for check in all_checks() for estimator in check.estimators}
-    assert named == set(ENGINEERING)
+    assert named == set(engineering_limits())
 
 
 def test_checks_emit_only_what_they_declare(scene: Scene) -> None:
@@ -117,7 +117,7 @@ def test_a_documented_error_becomes_unmeasured_and_any_other_is_raised(scene: Sc
 
 def test_a_check_may_only_need_passes_that_exist() -> None:
     with pytest.raises(ValueError, match="nonsense"):
-        check("impossible", needs=("nonsense",), unit="px", estimators=("x",))
+        check("impossible", needs=("nonsense",), unit="px", about="nothing", estimators={})
 
 
 def test_regions_of_one_name_stay_apart(scene: Scene) -> None:

@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from pipeline.sentinel.registry import check_named
 from pipeline.sentinel.types import Limit, Measurement, Verdict
-
-# Each completes "<Where> …": what a buyer would notice, then the number.
-DEFECTS: Mapping[str, str] = {
-    "silhouette.contour_deviation_max": "has an outline that leaves the true shape by {value:.1f} px{detail}",
-    "silhouette.contour_deviation_p99": "has an outline that is off by {value:.1f} px along part of the contour",
-    "silhouette.toe_deviation_max": "is out of shape by {value:.1f} px{detail}",
-    "colour_drift.material_delta_e": "has the wrong colour (ΔE00 {value:.1f})",
-    "colour_drift.tile_delta_e": "changes colour in one place (ΔE00 {value:.1f}{detail})",
-    "colour_drift.left_right_delta_e": "has two colours: left and right differ by ΔE00 {value:.1f}",
-    "colour_drift.backdrop_delta_e": "has a colour cast (ΔE00 {value:.1f})",
-    "detail.region_blur_sigma": "is blurred: {value:.1f} px softer than the rest of the product",
-    "detail.global_blur_sigma": "is out of focus as a whole (blur {value:.1f} px)",
-    "detail.tile_correlation_min": "shows texture that does not follow the design in one place "
-                                   "(correlation {value:.2f})",
-    "background.impure_share": "is not pure white: {value:.2%} of it is off 255",
-    "background.halo_share": "has a dark fringe along the product ({value:.1%} of its rim)",
-    "framing.fill_share": "fills only {value:.0%} of the frame",
-    "framing.margin_share": "comes within {value:.1%} of the frame's border",
-    "delivery.short_side": "is only {value:.0f} px on its short side",
-    "delivery.clipped_share": "has lost detail: {value:.1%} of it is burnt out or pure black",
-}
-ABOUT: Mapping[str, str] = {
-    "silhouette": "outline", "colour_drift": "colour", "detail": "sharpness", "background": "background",
-    "framing": "framing", "delivery": "delivery rule", "stitching": "stitching", "label_legibility": "lettering",
-}
 
 
 def sentence(measurement: Measurement, limit: Limit, verdict: Verdict) -> str:
     """One plain sentence about one score."""
     where = place(measurement.region)
-    about = ABOUT.get(measurement.check, measurement.check.replace("_", " "))
+    check = check_named(measurement.check)
+    about = check.about if check else measurement.check.replace("_", " ")
     reason = measurement.reason or "no reason given"
     if verdict == "not_applicable":
         return f"{where}: {about} not checked: {reason}."
@@ -46,8 +21,8 @@ def sentence(measurement: Measurement, limit: Limit, verdict: Verdict) -> str:
         return f"{where}: {about} could not be measured: {reason}."
     if verdict == "pass":
         return f"{where}: {about} as expected."
-    key = f"{measurement.check}.{measurement.estimator}"
-    template = DEFECTS.get(key, f"is off in {about} ({{value:.3g}} {measurement.unit})")
+    estimator = check.estimators.get(measurement.estimator) if check else None
+    template = estimator.defect if estimator else f"is off in {about} ({{value:.3g}} {measurement.unit})"
     detail = f" {measurement.reason}" if measurement.reason else ""
     text = template.format(value=measurement.value, detail=detail)
     comparison = "at most" if limit.direction == "max" else "at least"

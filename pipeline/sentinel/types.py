@@ -14,6 +14,8 @@ from pipeline.render.types import F32, U32, CameraMatrices
 U8 = NDArray[np.uint8]
 BBox = tuple[int, int, int, int]           # x0, y0, x1, y1 pixels, x1 and y1 exclusive
 Verdict = Literal["pass", "warn", "fail", "unmeasured", "not_applicable"]
+Layer = Literal["quality", "fidelity", "house"]    # general quality, the product's identity, a house's own rules
+Remedy = Literal["retry", "repair", "review"]      # another attempt, a stronger lock where it is, a person's eyes
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +12,24 @@ from pipeline.catalogue import Region
 from pipeline.colour import PURE_BACKGROUND_RATIO
 from pipeline.sentinel.evidence import bbox_of, side_by_side
 from pipeline.sentinel.injectors import tint_background
-from pipeline.sentinel.registry import check
-from pipeline.sentinel.types import U8, Expected, Measurement
+from pipeline.sentinel.registry import Estimator, check
+from pipeline.sentinel.types import U8, Expected, Limit, Measurement
 
 _RIM = 16          # px; JPEG blocks of 8 or 16 px that hold a piece of product ring this far
 _HALO_CODE = 235   # a rim pixel below it is darker than JPEG ringing makes it
 _FEWEST_PIXELS = 64
 
 
-@check("background", needs=("plate",), unit="share", estimators=("impure_share", "halo_share"),
+ESTIMATORS: Mapping[str, Estimator] = {
+    # Shops ask for exactly 255,255,255; one pixel in a thousand is dirt that a buyer does not see.
+    "impure_share": Estimator(Limit(fail=0.001, warn=0.0), "is not pure white: {value:.2%} of it is off 255"),
+    # JPEG ringing is at most a dozen codes; what is darker beside the outline is a visible halo.
+    "halo_share": Estimator(Limit(fail=0.03, warn=0.015),
+                            "has a dark fringe along the product ({value:.1%} of its rim)"),
+}
+
+
+@check("background", needs=("plate",), unit="share", estimators=ESTIMATORS, about="background",
        injectors=(tint_background,))
 def background(expected: Expected, observed: U8, regions: Sequence[Region]) -> list[Measurement]:
     """Share of the background that should be pure white and is not.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,8 @@ from pipeline.sentinel.cielab import ciede2000, lab_of
 from pipeline.sentinel.evidence import bbox_of, side_by_side
 from pipeline.sentinel.faithful import Fit, backdrop_white_balance, fit_faithful
 from pipeline.sentinel.injectors import shift_colour_left
-from pipeline.sentinel.registry import check
-from pipeline.sentinel.types import U8, BBox, Expected, Measurement
+from pipeline.sentinel.registry import Estimator, check
+from pipeline.sentinel.types import U8, BBox, Expected, Limit, Measurement
 
 F64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -25,9 +25,24 @@ _TILE_USABLE = 0.5         # share of a tile's pixels the image must not have cu
 _LIGHTNESS_WEIGHT = 2.0    # kL of CIEDE2000 as textiles use it: the light's field explains most of lightness
 
 
+ESTIMATORS: Mapping[str, Estimator] = {
+    # ΔE00 2.3 is the just noticeable difference of two patches side by side; faithful materials read up to 2.2.
+    "material_delta_e": Estimator(Limit(fail=3.0, warn=2.3), "has the wrong colour (ΔE00 {value:.1f})"),
+    # A tile holds fewer pixels than a material: faithful ones read up to 2.7, of laces and strings; ΔE00 4 must fail.
+    # Losing a third of the tiles to clipping hides what this check is for.
+    "tile_delta_e": Estimator(Limit(fail=3.3, warn=2.5, min_coverage=0.7),
+                              "changes colour in one place (ΔE00 {value:.1f}{detail})"),
+    # Both sides share one material and one light: a difference is seen without a reference.
+    "left_right_delta_e": Estimator(Limit(fail=2.5, warn=1.8),
+                                    "has two colours: left and right differ by ΔE00 {value:.1f}"),
+    # The cast of a backdrop is the photographer's choice within reason; the product is judged after taking it off.
+    "backdrop_delta_e": Estimator(Limit(fail=6.0, warn=3.0, required=False), "has a colour cast (ΔE00 {value:.1f})"),
+}
+
+
 @check("colour_drift", needs=("alpha", "diffuse_albedo", "diffuse", "material_id"), unit="ΔE00",
        injectors=(shift_colour_left,),
-       estimators=("material_delta_e", "tile_delta_e", "left_right_delta_e", "backdrop_delta_e"))
+       estimators=ESTIMATORS, about="colour")
 def colour_drift(expected: Expected, observed: U8, regions: Sequence[Region]) -> list[Measurement]:
     """CIEDE2000 between the image and the fitted model of a faithful image, kL = 2.
 

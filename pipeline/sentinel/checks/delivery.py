@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +10,23 @@ from numpy.typing import NDArray
 from pipeline.catalogue import Region
 from pipeline.sentinel.evidence import bbox_of, side_by_side
 from pipeline.sentinel.injectors import overexpose
-from pipeline.sentinel.registry import check
-from pipeline.sentinel.types import U8, Expected, Measurement
+from pipeline.sentinel.registry import Estimator, check
+from pipeline.sentinel.types import U8, Expected, Limit, Measurement
 
 _BURNT, _CRUSHED = 254, 1  # codes at or beyond which a pixel holds no texture
 
 
-@check("delivery", needs=("alpha",), unit="px", estimators=("short_side", "clipped_share"), injectors=(overexpose,))
+ESTIMATORS: Mapping[str, Estimator] = {
+    # Google Shopping asks for 500 px, zoom on Amazon for 1000; previews are smaller on purpose, so it only advises.
+    "short_side": Estimator(Limit(fail=500.0, warn=1000.0, direction="min", perfect=1080.0, required=False),
+                            "is only {value:.0f} px on its short side"),
+    # Burnt or crushed pixels beyond those of the faithful picture have lost their texture for good.
+    "clipped_share": Estimator(Limit(fail=0.05, warn=0.02),
+                               "has lost detail: {value:.1%} of it is burnt out or pure black"),
+}
+
+
+@check("delivery", needs=("alpha",), unit="px", estimators=ESTIMATORS, about="delivery rule", injectors=(overexpose,))
 def delivery(expected: Expected, observed: U8, regions: Sequence[Region]) -> list[Measurement]:
     """The shorter side in pixels, and the share of the product that is burnt or crushed.
 

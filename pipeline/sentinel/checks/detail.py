@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,9 @@ from pipeline.catalogue import Region
 from pipeline.sentinel.evidence import bbox_of, side_by_side
 from pipeline.sentinel.injectors import blur_regions, defocus
 from pipeline.sentinel.occurrences import Occurrence, occurrences
-from pipeline.sentinel.registry import check
+from pipeline.sentinel.registry import Estimator, check
 from pipeline.sentinel.sharpness import Blur, fit_blur, high_pass, luma_of
-from pipeline.sentinel.types import U8, BBox, Expected, Measurement
+from pipeline.sentinel.types import U8, BBox, Expected, Limit, Measurement
 
 F32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -29,8 +29,21 @@ _TILE_CONTRAST = 0.016       # rms of high-passed code values 0..1; smears over 
 _TILE_FILLED = 0.5           # share of a tile that the product must fill
 
 
+ESTIMATORS: Mapping[str, Estimator] = {
+    # A print 0.8 px softer than its surroundings is seen at normal size; faithful prints stay below 0.5.
+    "region_blur_sigma": Estimator(Limit(fail=0.8, warn=0.6),
+                                   "is blurred: {value:.1f} px softer than the rest of the product"),
+    # Beyond one pixel the whole product looks out of focus.
+    "global_blur_sigma": Estimator(Limit(fail=1.0, warn=0.7), "is out of focus as a whole (blur {value:.1f} px)"),
+    # Texture that no longer follows the map was smeared or reinvented; catches 7 of 10, so it only advises.
+    "tile_correlation_min": Estimator(Limit(fail=0.35, warn=0.5, direction="min", perfect=1.0, required=False),
+                                      "shows texture that does not follow the design in one place "
+                                      "(correlation {value:.2f})"),
+}
+
+
 @check("detail", needs=("alpha", "display"), unit="px", injectors=(blur_regions, defocus),
-       estimators=("global_blur_sigma", "region_blur_sigma", "tile_correlation_min"))
+       estimators=ESTIMATORS, about="sharpness")
 def detail(expected: Expected, observed: U8, regions: Sequence[Region]) -> list[Measurement]:
     """Blur of the whole product, blur of each label and logo beyond it, and the worst texture tile.
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline.catalogue import Region, SolvedCamera
 from pipeline.sentinel.evidence import bbox_of
-from pipeline.sentinel.registry import check
-from pipeline.sentinel.types import U8, Expected, Measurement
+from pipeline.sentinel.registry import Estimator, check
+from pipeline.sentinel.types import U8, Expected, Limit, Measurement
+
+ESTIMATORS: Mapping[str, Estimator] = {
+    # Below a third of the frame the product is a thumbnail in its own picture.
+    "fill_share": Estimator(Limit(fail=0.33, warn=0.5, direction="min", perfect=0.85),
+                            "fills only {value:.0%} of the frame"),
+    # A product that touches the border is cut off; two hundredths of the frame is the usual least margin.
+    "margin_share": Estimator(Limit(fail=0.001, warn=0.02, direction="min", perfect=0.05),
+                              "comes within {value:.1%} of the frame's border"),
+}
 
 
-@check("framing", needs=("alpha",), unit="share", estimators=("fill_share", "margin_share"))
+@check("framing", needs=("alpha",), unit="share", estimators=ESTIMATORS, about="framing")
 def framing(expected: Expected, observed: U8, regions: Sequence[Region]) -> list[Measurement]:
     """Share of the frame that the product's larger extent takes, and the smallest margin.
 

@@ -5,23 +5,33 @@ A check that looks at one of them takes its function out of here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline.catalogue import Region
-from pipeline.sentinel.registry import check
-from pipeline.sentinel.types import U8, Expected, Measurement
+from pipeline.sentinel.registry import Estimator, check
+from pipeline.sentinel.types import U8, Expected, Limit, Measurement
 
 REASON = "not yet covered by a check"
 
 
-@check("stitching", needs=(), unit="fraction", estimators=("missing_fraction",))
+STITCHING_ESTIMATORS: Mapping[str, Estimator] = {
+    "missing_fraction": Estimator(Limit(fail=0.10, warn=0.05), "is off by {value:.3g}"),
+}
+
+
+@check("stitching", needs=(), unit="fraction", estimators=STITCHING_ESTIMATORS, about="stitching")
 def stitching(expected: Expected, observed: U8, regions: Sequence[Region]) -> list[Measurement]:
     """Names every seam as not yet covered."""
     return [_named("stitching", "missing_fraction", "fraction", region)
             for region in regions if region.kind == "stitching"]
 
 
-@check("label_legibility", needs=(), unit="fraction", estimators=("text_match",))
+LABEL_LEGIBILITY_ESTIMATORS: Mapping[str, Estimator] = {
+    "text_match": Estimator(Limit(fail=0.99, direction="min", perfect=1.0), "is off by {value:.3g}"),
+}
+
+
+@check("label_legibility", needs=(), unit="fraction", estimators=LABEL_LEGIBILITY_ESTIMATORS, about="lettering")
 def label_legibility(expected: Expected, observed: U8, regions: Sequence[Region]) -> list[Measurement]:
     """Names every region with text as not yet covered."""
     return [_named("label_legibility", "text_match", "fraction", region) for region in regions if region.text]
