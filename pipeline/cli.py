@@ -384,7 +384,7 @@ def explain(file: Annotated[Path | None, typer.Argument(help="A PNG, JPEG or Web
     from pipeline.sentinel import all_checks
 
     found = [{"check": check.name, "what": check.summary,
-              "limits": {f"{check.name}.{name}": asdict(estimator.limit) for name, estimator in check.estimators.items()}}
+              "limits": {f"{check.name}.{name}": asdict(kind.limit) for name, kind in check.estimators.items()}}
              for check in all_checks() if check.needs]
     _answer({"checks": found}, as_json, lambda: "\n".join(_explained(entry) for entry in found))
 
