@@ -373,8 +373,20 @@ def report(catalogue: CataloguePath = DEFAULT_CATALOGUE, store: StorePath = DEFA
 @app.command()
 def explain(file: Annotated[Path | None, typer.Argument(help="A PNG, JPEG or WebP made by Packshot, or "
                                                                         "its .json.")] = None,
+            sku: Annotated[str | None, typer.Option("--sku", help="Why this SKU's images passed or failed.")] = None,
+            out: Annotated[Path | None, typer.Option("--out", help="Folder for one picture per shot, findings framed "
+                                                                   "and numbered; with --sku.")] = None,
+            catalogue: CataloguePath = DEFAULT_CATALOGUE, store: StorePath = DEFAULT_STORE,
             as_json: Json = False) -> None:
-    """Without a file: every check and its limits. With an image or its .json: where it came from, to the last hash."""
+    """Why a SKU's images passed or failed (--sku); where an image came from, to the last hash (FILE); else the checks.
+
+    Without a file or SKU: every check and its limits.
+    """
+    if file is not None and sku is not None:
+        raise CatalogueError("usage", "explain takes a file or a SKU, not both.", "packshot explain --help")
+    if sku is not None:
+        _explain_sku(_workpiece(catalogue, store, sku), out, as_json)
+        return
     if file is not None:
         from pipeline.explain import read_record, told
 
@@ -385,8 +397,30 @@ def explain(file: Annotated[Path | None, typer.Argument(help="A PNG, JPEG or Web
 
     found = [{"check": check.name, "what": check.summary,
               "limits": {f"{check.name}.{name}": asdict(kind.limit) for name, kind in check.estimators.items()}}
-             for check in all_checks() if check.needs]
+             for check in all_checks()]
     _answer({"checks": found}, as_json, lambda: "\n".join(_explained(entry) for entry in found))
+
+
+def _explain_sku(piece: Any, out: Path | None, as_json: bool) -> None:
+    import numpy as np
+    from PIL import Image
+
+    from pipeline import reasons
+
+    found = reasons.reasons(piece)
+
+    def evidence(name: str) -> Any:
+        with Image.open(found.artifact.path(name)) as opened:
+            return np.asarray(opened.convert("RGB"))
+
+    written = []
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for shot in found.shots:
+            written.append(str(out / f"{shot.shot}.png"))
+            reasons.sheet(shot, piece.image(shot.shot), evidence).save(written[-1])
+    _answer({**reasons.as_dict(found), "sheets": written}, as_json,
+            lambda: "\n".join([reasons.told(found), *written]))
 
 
 def _explained(entry: dict[str, Any]) -> str:
