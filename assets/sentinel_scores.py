@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,14 +25,15 @@ from pipeline.sentinel import CALIBRATION_ID, VERSION, all_checks, image_verdict
 from pipeline.sentinel.types import Measurement
 from pipeline.store import Artifact, ArtifactWriter, data_version
 
+Row = Mapping[str, Any]
+
 spec = sku_spec("sentinel_scores", deps=[product_regions.spec, refined_images.spec], group="sentinel",
                 kinds={"python", "parquet"}, version=VERSION,
                 description="Every check of every region and shot against what exact geometry says the image must "
                             "show. Measurements are kept apart from judged scores: a changed limit judges again, "
                             "without touching pixels.")
 
-# A check that needs no pass looks at nothing yet: it names regions in the tables, and must not show as passed here.
-CHECKS = tuple(check.name for check in all_checks() if check.needs)
+CHECKS = tuple(check.name for check in all_checks())
 
 with warnings.catch_warnings():
     # Partitioned checks are a preview of the pinned Dagster version; the tests hold what is relied on.
@@ -116,21 +118,38 @@ def _verdict_by_check(table: pa.Table) -> dict[str, dict[str, int]]:
 def evaluations(sku: Sku, artifact: Artifact) -> list[AssetCheckEvaluation]:
     """One asset check per Sentinel check: failed where a required reading failed or is missing."""
     table = score_tables.read_scores(artifact.path("scores.parquet")).to_pylist()
-    found = []
-    for name in CHECKS:
-        rows = [row for row in table if row["check"] == name]
-        bad = [row for row in rows if row["required"] and row["verdict"] in ("fail", "unmeasured")]
-        warned = [row for row in rows if row["verdict"] in ("warn", "fail", "unmeasured") and row not in bad]
-        applicable = [row for row in rows if row["verdict"] != "not_applicable"]
-        sentences = [f"- **{row['shot']}**: {row['sentence'] or row['reason']}" for row in (*bad, *warned)]
-        found.append(AssetCheckEvaluation(
-            asset_key=spec.key, check_name=name, passed=not bad, partition=sku.name,
-            severity=AssetCheckSeverity.ERROR if bad else AssetCheckSeverity.WARN,
-            description=f"{len(bad)} of {len(applicable)} readings failed." if applicable
-                        else "Not applicable to any shot of this product: nothing was measured.",
-            metadata={"readings": MetadataValue.int(len(applicable)), "failed": MetadataValue.int(len(bad)),
-                      "defects": MetadataValue.md("\n".join(sentences[:20]) or "none")}))
-    return found
+    return [_evaluation(sku, artifact, name, [row for row in table if row["check"] == name]) for name in CHECKS]
+
+
+def _evaluation(sku: Sku, artifact: Artifact, name: str, rows: list[Row]) -> AssetCheckEvaluation:
+    """The gravest reading in figures, every finding in a sentence, and the crops that show them."""
+    bad = [row for row in rows if row["required"] and row["verdict"] in ("fail", "unmeasured")]
+    warned = [row for row in rows if row["verdict"] in ("warn", "fail", "unmeasured") and row not in bad]
+    applicable = [row for row in rows if row["verdict"] != "not_applicable"]
+    metadata: dict[str, MetadataValue] = {
+        "readings": MetadataValue.int(len(applicable)), "failed": MetadataValue.int(len(bad)),
+        "defects": MetadataValue.md("\n".join(f"- **{row['shot']}**: {row['sentence'] or row['reason']}"
+                                              for row in (*bad, *warned)[:20]) or "none")}
+    if applicable:
+        worst = min(applicable, key=lambda row: (row not in bad, row not in warned, _score_of(row)))
+        metadata["worst"] = MetadataValue.text(f"{worst['shot']}: {worst['estimator']} of {worst['region']}")
+        metadata["unit"] = MetadataValue.text(worst["unit"])
+        metadata |= {key: MetadataValue.float(worst[key]) for key in ("value", "limit", "score")
+                     if worst[key] is not None}
+    evidence = [artifact.path(row["evidence_path"]) for row in (*bad, *warned)
+                if row["evidence_path"] in artifact.files][:4]
+    if evidence:
+        metadata["evidence"] = montage(evidence)
+    return AssetCheckEvaluation(
+        asset_key=spec.key, check_name=name, passed=not bad, partition=sku.name,
+        severity=AssetCheckSeverity.ERROR if bad else AssetCheckSeverity.WARN,
+        description=f"{len(bad)} of {len(applicable)} readings failed." if applicable
+                    else "Not applicable to any shot of this product: nothing was measured.",
+        metadata=metadata)
+
+
+def _score_of(row: Row) -> float:
+    return 0.0 if row["score"] is None else float(row["score"])
 
 
 def describe(sku: Sku, artifact: Artifact) -> Metadata:
