@@ -5,5 +5,6 @@
 
 from pipeline.report.collect import collect
 from pipeline.report.page import build_report
+from pipeline.report.scored import ScoredPicture, collect_scored
 
-__all__ = ["build_report", "collect"]
+__all__ = ["ScoredPicture", "build_report", "collect", "collect_scored"]

@@ -113,6 +113,8 @@ def _shots(store: ArtifactStore, product: Product) -> tuple[tuple[ReportShot, ..
         store.current(asset, product.sku)
         for asset in ("control_passes", "refined_images", "sentinel_scores", "delivered_images"))
     rows = _selected_rows(scored)
+    actions = scored.metadata.get("actions", {}) if scored else {}
+    notice = str(scored.metadata.get("calibration_warning", "")) if scored else ""
     verdicts = scored.json("verdicts.json") if scored and "verdicts.json" in scored.files else {}
     manifest = delivered.json("manifest.json") if delivered and "manifest.json" in delivered.files else None
     shots, sources = [], []
@@ -126,7 +128,8 @@ def _shots(store: ArtifactStore, product: Product) -> tuple[tuple[ReportShot, ..
         out, why = _delivery(manifest, name, verdicts.get(name))
         judged = [score.score for score in scores if score.required and score.score is not None]
         shots.append(ReportShot(name, width, height, verdicts.get(name), min(judged, default=None), before, after,
-                                scores, out, why, _provenance(made), label, _image(refined, f"{name}{UNLOCKED}")))
+                                scores, out, why, _provenance(made), label, _image(refined, f"{name}{UNLOCKED}"),
+                                actions.get(name, ""), notice))
     return tuple(shots), sources
 
 

@@ -23,6 +23,9 @@ VIEWER_QUALITY = 80
 RANK = {"fail": 0, "unmeasured": 1, "warn": 2, "pass": 3, "not_applicable": 4}
 WORDS = {"pass": "Pass", "warn": "Warning", "fail": "Fail", "unmeasured": "Unmeasured",
          "not_applicable": "Not applicable", "unscored": "Not scored", "error": "Error"}
+ACTIONS = {"deliver": "", "retry": "Refine it again: another attempt may pass.",
+           "repair": "Repair it: hold what is flagged more firmly to the render.",
+           "review": "Have somebody look at it."}
 UNITS = {"fraction": "%", "percent": "%", "ratio": "×", "dE00": "ΔE₀₀", "ΔE00": "ΔE₀₀", "deg": "°",
          "share": "%", "correlation": ""}
 
@@ -113,7 +116,7 @@ def build_report(data: ReportData, max_embedded_shots: int = MAX_EMBEDDED_SHOTS)
     templates = files("pipeline.report") / "templates"
     page = _environment().get_template("report.html.j2")
     return page.render(
-        data=data, skus=skus, embed=embed, tiles=summary(data), words=WORDS,
+        data=data, skus=skus, embed=embed, tiles=summary(data), words=WORDS, actions=ACTIONS,
         categories=sorted({sku.category for sku in data.skus}),
         style=Markup((templates / "report.css").read_text(encoding="utf-8")),
         script=Markup((templates / "report.js").read_text(encoding="utf-8")))

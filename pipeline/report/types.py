@@ -55,6 +55,8 @@ class ReportShot:
     provenance: Mapping[str, str] | None = None  # facts about the final image, in display order
     before_label: str = "Render"           # what ``before`` is, in a word
     unlocked: ReportImage | None = None    # the refined picture before the identity lock; None: nothing was locked
+    action: str = ""                       # what Sentinel recommends: deliver, retry, repair or review
+    notice: str = ""                       # what to know about the limits that judged it
 
 
 @dataclass(frozen=True, slots=True)
