@@ -211,6 +211,11 @@ class DeliverySettings(_Strict):
     jpeg_quality: Annotated[int, Field(ge=50, le=100)] = 92
 
 
+class GuardSettings(_Strict):
+    attempts: Annotated[int, Field(ge=1, le=10, description="pictures of a shot that may be made until one passes; 1: "
+                                                            "no image is refined again for what Sentinel says")] = 1
+
+
 class LimitEntry(_Strict):
     """Overrides of one estimator's limit, by ``check.estimator``."""
 
@@ -230,6 +235,7 @@ class Settings(_Strict):
     negative_prompt: str = "cartoon, illustration, blurry, deformed, extra text"
     limits: dict[str, LimitEntry] = {}
     delivery: DeliverySettings = DeliverySettings()
+    guard: GuardSettings = GuardSettings()
     keep_passes: Literal["all", "failed", "none"] = "all"
     max_texture_megapixels: Annotated[float, Field(gt=0)] = 67.2  # 8192²; bounds memory, 4 bytes a pixel
     max_triangles: Annotated[int, Field(gt=0)] = 5_000_000

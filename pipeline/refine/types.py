@@ -26,6 +26,14 @@ class RefinerIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class Restraint:
+    """Where a refiner may do less than usual, for what an earlier picture of the same shot got wrong there."""
+
+    bbox: tuple[int, int, int, int] | None  # px: x0, y0, x1, y1, the last two exclusive; None: the whole picture
+    freedom: float                         # 0..1 share of its usual freedom; 0 leaves the raster and exact albedo
+
+
+@dataclass(frozen=True, slots=True)
 class RefineRequest:
     """One image to make."""
 
@@ -34,6 +42,7 @@ class RefineRequest:
     seed: int                              # hash(sku, shot, attempt)
     negative_prompt: str = ""
     regions: tuple[Region, ...] = ()       # labels, logos, stitching: what the identity lock holds to the letter
+    restraints: tuple[Restraint, ...] = ()  # on top of the preset's own; they multiply where they overlap
 
 
 @dataclass(frozen=True, slots=True)
