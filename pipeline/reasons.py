@@ -33,6 +33,7 @@ COLOURS = {"fail": (200, 30, 45), "unmeasured": (120, 60, 160), "warn": (205, 13
 SHEET_PX = 1200                            # width of a sheet
 CROP_PX = (340, 190)                       # largest crop on it
 _MARGIN, _LINE = 24, 24                    # px
+_PLAIN = str.maketrans({"Δ": "d", "≤": "at most ", "≥": "at least ", "σ": "sigma"})  # the font has no such signs
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +191,7 @@ def _text_block(lines: Sequence[str], size: int, width: int = SHEET_PX, colour: 
                 ) -> Image.Image:
     """Wrapped text on white; the first line in ``colour``, the others grey."""
     per_line = max(20, int((width - 2 * _MARGIN) / (0.52 * size)))
-    wrapped = [(part, number) for number, line in enumerate(lines) if line for part in textwrap.wrap(line, per_line)]
+    wrapped = [(part, number) for number, line in enumerate(lines) if line for part in textwrap.wrap(line.translate(_PLAIN), per_line)]
     step = round(size * 1.35)
     block = Image.new("RGB", (SHEET_PX, step * len(wrapped) + _MARGIN), "white")
     pen = ImageDraw.Draw(block)
