@@ -191,7 +191,8 @@ def _text_block(lines: Sequence[str], size: int, width: int = SHEET_PX, colour: 
                 ) -> Image.Image:
     """Wrapped text on white; the first line in ``colour``, the others grey."""
     per_line = max(20, int((width - 2 * _MARGIN) / (0.52 * size)))
-    wrapped = [(part, number) for number, line in enumerate(lines) if line for part in textwrap.wrap(line.translate(_PLAIN), per_line)]
+    wrapped = [(part, number) for number, line in enumerate(lines)
+               for part in textwrap.wrap(line.translate(_PLAIN), per_line)]
     step = round(size * 1.35)
     block = Image.new("RGB", (SHEET_PX, step * len(wrapped) + _MARGIN), "white")
     pen = ImageDraw.Draw(block)
