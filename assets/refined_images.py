@@ -1,4 +1,4 @@
-"""A photorealistic image of every shot, guided by its control passes."""
+"""A photorealistic image of every shot, guided by its control passes, and guarded where the catalogue says so."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import pyarrow as pa
 from dagster import MetadataValue
 
-from assets import control_passes, product_regions
+from assets import control_passes, guarding, product_regions
 from assets.sku import Ready, Sku
 from assets.stage import Metadata, Stage, sku_spec
 from assets.thumbnails import montage
@@ -17,35 +18,51 @@ from pipeline.catalogue import Shot
 from pipeline.refine import VERSION
 from pipeline.refine.types import Refiner
 from pipeline.refining import Batch, record_for, request_for, save_refined
+from pipeline.scores import write_scores
 from pipeline.shots import prompt_for
 from pipeline.store import Artifact, ArtifactWriter
 
-ATTEMPT = 0
+ATTEMPT = 0                                    # the first one; a guard may make others
 
 spec = sku_spec("refined_images", deps=[product_regions.spec, control_passes.spec], group="refine",
                 kinds={"pytorch", "huggingface"}, version=VERSION,
                 description="Photorealistic image of every shot, guided by its control passes, with provenance. "
-                            "Preset `none` hands on the renderer's own picture and says so.")
+                            "Preset `none` hands on the renderer's own picture and says so. With `guard` in "
+                            "catalogue.yaml an image that Sentinel fails is refined again with what was flagged.")
 
 
 def inputs(sku: Sku) -> dict[str, Any]:
+    """Limits are among them only while a guard uses them: without one, a changed limit never touches pixels."""
+    identity = sku.bench.refiner.identity()
     return {
         "passes": sku.artifact("control_passes").data_version,
         "regions": [asdict(region) for region in sku.regions],  # what the identity lock holds to the letter
-        "refiner": asdict(sku.bench.refiner.identity()),
+        "refiner": asdict(identity),
         "prompts": {shot.name: prompt_for(sku.product, shot, sku.settings) for shot in sku.shots},
         "negative_prompt": sku.settings.negative_prompt,
         "attempt": ATTEMPT,
+        **({"guard": guarding.judged_by(sku)} if guarding.attempts_for(sku, identity.preset) > 1 else {}),
     }
+
+
+def attempt_of(artifact: Artifact, shot: str) -> int:
+    """Which attempt at a shot was kept; its seed follows from it."""
+    return int(artifact.metadata.get("attempts", {}).get(shot, {}).get("kept", ATTEMPT))
 
 
 def produce(sku: Sku, out: ArtifactWriter) -> None:
     """Write every shot, refined here unless a batch shared with other SKUs has made it already."""
     refiner, settings = sku.bench.refiner.get(), sku.bench.refiner.settings()
-    seconds = {}
+    attempts = guarding.attempts_for(sku, refiner.identity.preset)
+    seconds: dict[str, float] = {}
+    guarded: dict[str, guarding.Kept] = {}
 
     def write(shot: str, ready: Ready) -> None:
-        record = record_for(sku, shot, ready.image, settings, attempt=ATTEMPT, batch=ready.batch)
+        if attempts > 1:
+            guarded[shot] = guarding.guarded(sku, refiner, shot, ready, attempts, stage.version_of(inputs(sku)))
+            ready = guarded[shot].ready
+        told, number = (guarded[shot].told, guarded[shot].attempt) if shot in guarded else ([], ATTEMPT)
+        record = record_for(sku, shot, ready.image, settings, attempt=number, batch=ready.batch, attempts=told)
         save_refined(ready.image, record, out.path)
         seconds[shot] = round(ready.seconds, 3)
 
@@ -57,6 +74,9 @@ def produce(sku: Sku, out: ArtifactWriter) -> None:
     out.metadata["shots"] = [shot.name for shot in sku.shots]
     out.metadata["seconds"] = {shot.name: seconds[shot.name] for shot in sku.shots}
     out.metadata["refiner"] = asdict(refiner.identity)
+    if guarded:
+        write_scores(pa.concat_tables([guarded[shot.name].scores for shot in sku.shots]), out.path(guarding.FILE))
+        out.metadata["attempts"] = {shot.name: guarded[shot.name].summary for shot in sku.shots}
 
 
 def batches(refiner: Refiner, wanted: Sequence[tuple[Sku, Shot]]) -> list[list[tuple[Sku, Shot]]]:
@@ -82,11 +102,13 @@ def refine_batch(refiner: Refiner, batch: Sequence[tuple[Sku, Shot]]) -> list[Re
 def describe(sku: Sku, artifact: Artifact) -> Metadata:
     preset = artifact.metadata["refiner"]["preset"]
     shots = artifact.metadata["shots"]
+    attempts = {shot: entry["verdicts"] for shot, entry in artifact.metadata.get("attempts", {}).items()}
     note = " — the renderer's picture, not refined" if preset == "none" else ""
     return {
         "images": montage([artifact.path(f"{shot}.png") for shot in shots]),
         "preset": MetadataValue.text(preset + note),
         "model": MetadataValue.text(artifact.metadata["refiner"]["model"] or "–"),
+        **({"attempts": MetadataValue.json(attempts)} if attempts else {}),
         "seconds_per_shot": MetadataValue.json(artifact.metadata["seconds"]),
         "folder": MetadataValue.path(str(artifact.folder)),
     }

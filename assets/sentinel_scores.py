@@ -91,14 +91,14 @@ def produce(sku: Sku, out: ArtifactWriter) -> None:
 
 
 def _context(sku: Sku, shot: str, refined: Artifact, version: str) -> ScoreContext:
-    identity = refined.metadata["refiner"]
+    identity, attempt = refined.metadata["refiner"], refined_images.attempt_of(refined, shot)
     return ScoreContext(
-        sku=sku.name, shot=shot, attempt=refined_images.ATTEMPT, selected=True,
+        sku=sku.name, shot=shot, attempt=attempt, selected=True,
         image_sha256=refined.files[f"{shot}.png"].sha256, calibration_id=CALIBRATION_ID,
         category=sku.product.category, data_version=version, sentinel_version=str(VERSION),
         refiner=identity["preset"],
         refiner_version=f"{identity['version']}:{identity['model_sha256'][:12]}".rstrip(":"),
-        seed=seed_for(sku.name, shot, refined_images.ATTEMPT), run_id=sku.bench.run_id, scored_at=datetime.now(UTC))
+        seed=seed_for(sku.name, shot, attempt), run_id=sku.bench.run_id, scored_at=datetime.now(UTC))
 
 
 def _write_evidence(measurements: list[Measurement], shot: str, out: ArtifactWriter) -> None:

@@ -19,7 +19,7 @@ from pipeline import refine, render
 from pipeline.catalogue import Region
 from pipeline.errors import RefineError
 from pipeline.refine import RefinerSettings, array_sha256, identity_of, make_refiner, save_png, seed_for
-from pipeline.refine.types import Refined, RefineRequest
+from pipeline.refine.types import Refined, RefineRequest, Restraint
 from pipeline.shots import prompt_for
 from pipeline.workpiece import Workpiece
 
@@ -35,18 +35,20 @@ class Batch:
     position: int = 0
 
 
-def request_for(piece: Workpiece, shot: str, attempt: int = 0) -> RefineRequest:
+def request_for(piece: Workpiece, shot: str, attempt: int = 0,
+                restraints: tuple[Restraint, ...] = ()) -> RefineRequest:
     """The request of one shot. Opens its passes, which may be some 160 MB a megapixel."""
     return RefineRequest(piece.passes(shot), prompt_for(piece.product, piece.shot(shot), piece.settings),
-                         seed_for(piece.name, shot, attempt), piece.settings.negative_prompt, piece.regions)
+                         seed_for(piece.name, shot, attempt), piece.settings.negative_prompt, piece.regions, restraints)
 
 
 def record_for(piece: Workpiece, shot: str, image: Refined, settings: RefinerSettings, *, attempt: int = 0,
-               batch: Batch = Batch()) -> dict[str, Any]:
+               batch: Batch = Batch(), attempts: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """The refiner's own record with all that :func:`again` needs to make the same image.
 
-    Nothing in it tells of this machine's folders: files are named as the catalogue does, a local model by its
-    folder's name and its bytes.
+    ``attempts`` are those of a guarded image, as :meth:`pipeline.guard.Guarded.told` tells them. Nothing in it
+    tells of this machine's folders: files are named as the catalogue does, a local model by its folder's name and
+    its bytes.
     """
     artifacts = {asset: piece.artifact(asset) for asset in MADE_FROM}
     files = {**artifacts["product_mesh"].inputs.get("mesh", {}),
@@ -64,6 +66,7 @@ def record_for(piece: Workpiece, shot: str, image: Refined, settings: RefinerSet
         "code": {"render": render.VERSION, "refine": refine.VERSION},
         "settings": _told(settings),
         "batch": asdict(batch),
+        **({"attempts": list(attempts)} if attempts else {}),
         "command": f"packshot refine --sku {piece.name} --again {shot}.json --out again",
     }
 
@@ -97,14 +100,21 @@ def again(piece: Workpiece, record: Mapping[str, Any], configured: RefinerSettin
                           "Only images of a catalogue's SKUs, made by this version or a later one, can be made again.")
     settings = _with_models(RefinerSettings.parse(record["settings"], "the record"), record, configured)
     shot, batch = str(record["shot"]), Batch(**record["batch"])
+    attempts: Sequence[Mapping[str, Any]] = record.get("attempts", ())
     request = RefineRequest(piece.passes(shot), record["prompt"], seed_for(piece.name, shot, record["attempt"]),
-                            record["negative_prompt"], piece.regions)
+                            record["negative_prompt"], piece.regions, _restraints_of(record["attempt"], attempts))
     _refuse_differences(piece, record, request, settings)
     # Copies fill the batch: an image depends on its place in a batch, never on what its companions show. A refiner
     # that ran out of memory made smaller ones than it was asked for, and says so.
     together = min(batch.size, int(record.get("parameters", {}).get("batch_size", batch.size)))
     image = make_refiner(settings).refine([request] * together)[batch.position % together]
-    return image, record_for(piece, shot, image, settings, attempt=record["attempt"], batch=batch)
+    return image, record_for(piece, shot, image, settings, attempt=record["attempt"], batch=batch, attempts=attempts)
+
+
+def _restraints_of(attempt: int, attempts: Sequence[Mapping[str, Any]]) -> tuple[Restraint, ...]:
+    """What one of the attempts of a record was made with; an image that was not guarded knows of none."""
+    told = next((each["restraints"] for each in attempts if each["attempt"] == attempt), ())
+    return tuple(Restraint(tuple(each["bbox"]) if each["bbox"] else None, each["freedom"]) for each in told)
 
 
 def _refuse_differences(piece: Workpiece, record: Mapping[str, Any], request: RefineRequest,

@@ -16,7 +16,7 @@ from pipeline.colour import to_display
 from pipeline.errors import RefineError
 from pipeline.refine import RefinerSettings, identity_of, make_refiner
 from pipeline.refine.embedded_weights import PACKAGED, checked, describe
-from pipeline.refine.types import RefineRequest
+from pipeline.refine.types import RefineRequest, Restraint
 from tests.passes_factory import sphere_passes
 
 F32 = NDArray[np.float32]
@@ -90,6 +90,22 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_ones(wild: Pa
     assert not np.array_equal(alone, other)
     assert np.array_equal(together[1].pixels, alone)
     assert np.array_equal(make_refiner(settings(wild)).refine([request(False)])[0].pixels, alone)
+
+
+def test_where_it_is_restrained_the_raster_stays(wild: Path) -> None:
+    refiner = make_refiner(settings(wild))
+    asked = request(white=False)
+    raster = to_display(asked.passes.product, asked.passes.plate, False)
+    [free], [held], [half] = (refiner.refine([replace(asked, restraints=restraints)]) for restraints in (
+        (), (Restraint((0, 0, 96, 40), 0.0),), (Restraint((0, 0, 96, 40), 0.5),)))
+    off = [np.abs(image.unlocked[:40].astype(int) - raster[:40]).mean() for image in (held, half, free)
+           if image.unlocked is not None]
+    assert off[0] < 0.5
+    assert off[0] < off[1] < off[2]
+    assert held.unlocked is not None
+    assert free.unlocked is not None
+    assert np.array_equal(held.unlocked[50:], free.unlocked[50:])
+    assert held.provenance["parameters"]["strength_lowered"] is True  # type: ignore[index]
 
 
 def test_relief_has_no_mean_and_stays_out_of_labels(wild: Path) -> None:

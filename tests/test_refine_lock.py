@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import ndimage
 from scipy.ndimage import gaussian_filter, maximum_filter
 
 from pipeline.colour import from_display, to_display
@@ -21,7 +22,7 @@ from pipeline.refine.lock_settings import ALIGNED, UNTRUSTED, LockSettings
 from pipeline.refine.locked import LockedFactory
 from pipeline.refine.regions_in_picture import coverage_of
 from pipeline.refine.settings import RefinerSettings
-from pipeline.refine.types import Refined, RefineRequest, RefinerIdentity
+from pipeline.refine.types import Refined, RefineRequest, RefinerIdentity, Restraint
 from tests.sentinel_scene import LABEL, REGIONS, shoe_scene
 
 U8 = NDArray[np.uint8]
@@ -53,6 +54,23 @@ def test_smeared_print_comes_back() -> None:
     smeared = np.where(PASSES.alpha[..., None] > 0, gaussian_filter(TRUE, (3, 3, 0)), TRUE)
     locked = lock(smeared, PASSES, REGIONS).pixels
     assert error(locked, PRINT) < 0.35 * error(smeared, PRINT)
+
+
+@pytest.mark.parametrize("trust", [UNTRUSTED, ALIGNED], ids=["untrusted", "aligned"])
+def test_a_restrained_place_is_locked_like_a_region_and_no_other(trust: LockSettings) -> None:
+    rng = np.random.default_rng(2)
+    noise = gaussian_filter(rng.normal(size=TRUE.shape[:2]), 1.0)[..., None] * 60.0
+    grainy = np.where(SOLID[..., None], np.clip(TRUE + noise, 0, 255), TRUE).astype(np.uint8)
+    box = np.zeros_like(SOLID)
+    box[200:260, 150:240] = True
+    usual, held, half = (lock(grainy, PASSES, (), trust, [Restraint((150, 200, 240, 260), freedom)])
+                         for freedom in (1.0, 0.0, 0.5))
+    assert error(held.pixels, box) < 0.5 * error(usual.pixels, box)
+    assert error(held.pixels, box) < error(half.pixels, box) < error(usual.pixels, box)
+    away = ndimage.distance_transform_edt(~box) > 40
+    assert (held.pixels[away] == usual.pixels[away]).all()
+    assert (lock(grainy, PASSES, (), trust).pixels == usual.pixels).all()
+    assert held.record["restrained_share"] > 0.0  # type: ignore[operator]
 
 
 def test_light_is_kept() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pipeline.refine import RefineRequest, RefinerSettings, make_refiner
 from pipeline.refine.diffusers_loading import load_pipeline
 from pipeline.refine.diffusers_run import Job, encoded, run
 from pipeline.refine.strength_map import Strengths, on_latents, strength_map, strengths_of
+from pipeline.refine.types import Restraint
 from tests.passes_factory import sphere_passes
 
 F32 = NDArray[np.float32]
@@ -157,7 +159,18 @@ def test_the_regions_of_a_request_reach_the_pipeline(folders: dict[str, Path],
     request = RefineRequest(PASSES, "a ball", 1, regions=(LABEL,))
     make_refiner(settings).refine([request])
     make_refiner(settings.model_copy(update={"per_pixel_strength": False})).refine([request])
+    restrained = replace(request, restraints=(Restraint((0, 0, 64, 20), 0.3),))
+    for chosen in (settings, settings.model_copy(update={"per_pixel_strength": False})):
+        [image] = make_refiner(chosen).refine([restrained])
+        assert image.provenance["parameters"]["strength_lowered"] is True  # type: ignore[index]
     assert jobs[0].strengths is not None
     np.testing.assert_array_equal(jobs[0].strengths[0], strength_map(PASSES, (LABEL,), STRENGTHS))
     assert jobs[0].strengths[0][30, 32] == 0.0
     assert jobs[1].strengths is None
+    usual, less, alone = jobs[0].strengths[0], jobs[2].strengths, jobs[3].strengths
+    assert less is not None
+    assert alone is not None
+    np.testing.assert_allclose(less[0][:20], 0.3 * usual[:20])
+    np.testing.assert_array_equal(less[0][30:], usual[30:])
+    assert alone[0][10, 10] == np.float32(0.3)
+    assert alone[0][40, 10] == 1.0

@@ -27,6 +27,7 @@ from pipeline.refine.diffusers_run import Job, OutOfMemory, run
 from pipeline.refine.presets import OWN_MODEL, all_presets, family_of
 from pipeline.refine.provenance import GENERATED, provenance
 from pipeline.refine.registry import preset
+from pipeline.refine.restraining import freedom_map
 from pipeline.refine.settings import RefinerSettings, Weights
 from pipeline.refine.strength_map import Strengths, strength_map
 from pipeline.refine.types import Refined, RefineRequest, RefinerIdentity
@@ -152,8 +153,7 @@ class DiffusersRefiner:
             [request.seed for request in requests], stacked(_display(request.passes) for request in requests),
             [stacked(CONTROLS[net.drive].image(request.passes) for request in requests)
              for net in settings.controlnets],
-            [strength_map(request.passes, request.regions, strengths) for request in requests]
-            if settings.per_pixel_strength else None)
+            _strengths(requests, strengths if settings.per_pixel_strength else None))
 
     def _finish(self, request: RefineRequest, output: F32, together: int, worked_at: str) -> Refined:
         import torch
@@ -172,6 +172,8 @@ class DiffusersRefiner:
             "offload": settings.offload, "batch_size": together, "worked_at": worked_at,
             "threads": torch.get_num_threads(), "licence": _licences(settings),
             "reproducible": "on one machine at this batch_size and number of threads"}
+        if request.restraints:
+            made_with["strength_lowered"] = True
         if self._fits != Fits(settings.batch, settings.vae_tiling):
             made_with["out_of_memory"] = f"went on with batch {self._fits.batch}" \
                 + (" and vae tiling" if self._fits.vae_tiling else "")
@@ -189,6 +191,15 @@ class DiffusersRefiner:
 
 for _name in (OWN_MODEL, *all_presets()):
     preset(_name)(DiffusersRefiner)
+
+
+def _strengths(requests: Sequence[RefineRequest], strengths: Strengths | None) -> list[F32] | None:
+    """One map for each picture; None where all of them are free everywhere. ``strengths`` None: no map of ours."""
+    if strengths is not None:
+        return [strength_map(request.passes, request.regions, strengths, request.restraints) for request in requests]
+    if any(request.restraints for request in requests):
+        return [freedom_map(request.passes.alpha.shape, request.restraints) for request in requests]
+    return None
 
 
 def _on_white(picture: F32, passes: ControlPasses) -> F32:

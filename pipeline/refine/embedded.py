@@ -23,6 +23,7 @@ from pipeline.refine.lock_settings import ALIGNED
 from pipeline.refine.provenance import MODULATED, provenance
 from pipeline.refine.regions_in_picture import coverage_of
 from pipeline.refine.registry import preset
+from pipeline.refine.restraining import freedom_map
 from pipeline.refine.settings import RefinerSettings
 from pipeline.refine.torch_beside_gl import prepare_torch
 from pipeline.refine.types import Refined, RefineRequest, RefinerIdentity
@@ -67,16 +68,19 @@ class EmbeddedRefiner:
         passes = request.passes
         locked = coverage_of(passes, request.regions, PLAIN_KINDS)
         steps = Steps(description.light_steps, description.relief_steps, description.guided)
-        picture = model.refine(passes, request.seed, steps, locked)
+        free = freedom_map(passes.alpha.shape, request.restraints) if request.restraints else None
+        picture = model.refine(passes, request.seed, steps, locked, free)
         if not (np.isfinite(picture.product).all() and np.isfinite(picture.plate).all()):
             raise RefineError("output_invalid", f"The embedded model returned pixels that are not numbers for shot "
                               f"{passes.shot.name}.", "Check the passes of this shot for infinities; please report it.")
         pixels = to_display(picture.product, picture.plate, passes.white_backdrop)
         log.info("refined %s in %.2f s", passes.shot.name, time.perf_counter() - started)
+        made_with: dict[str, str | int | float | bool] = {
+            "bfloat16": model.half, "threads": _threads(self.settings),
+            "reproducible": "on one machine at this number of threads",
+            **({"strength_lowered": True} if request.restraints else {})}
         record = provenance(self.identity, passes, USED, refined=True, source_type=MODULATED, seed=request.seed,
-                            settings={"bfloat16": model.half, "threads": _threads(self.settings),
-                                      "reproducible": "on one machine at this number of threads"},
-                            libraries=("numpy", "torch", "diffusers"))
+                            settings=made_with, libraries=("numpy", "torch", "diffusers"))
         return Refined(pixels, record)
 
     def _loaded(self) -> tuple[EmbeddedModel, Description]:

@@ -12,6 +12,8 @@ In scene-linear light, through the inverse view transform:
 - fine shading that the refiner added stays where the albedo around it is flat: there no texture can be wrong;
 - labels, logos and stitching are set anew: exact albedo under light so smooth that no smeared glyph is left in it;
 - the outline is alpha's: product over background, the latter carried under the product's edge.
+
+Where an earlier picture of the shot was wrong, restraints make the lock treat the place as a region.
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ from pipeline.refine.lock_light import (
 from pipeline.refine.lock_plate import AGREES, SPREAD, grown, plate_behind, pure_white
 from pipeline.refine.lock_settings import LONG_SIDE, LockSettings
 from pipeline.refine.regions_in_picture import coverage_of
+from pipeline.refine.restraining import freedom_map
+from pipeline.refine.types import Restraint
 from pipeline.render.types import F32, ControlPasses
 
 VERSION = 2                    # bumped by hand when a locked picture changes
@@ -59,18 +63,24 @@ class Locked:
 
 
 def lock(pixels: NDArray[np.uint8], passes: ControlPasses, regions: Sequence[Region] = (),
-         settings: LockSettings | None = None) -> Locked:
+         settings: LockSettings | None = None, restraints: Sequence[Restraint] = ()) -> Locked:
     """Lock (H, W, 3) sRGB pixels of the passes' own size. The same input gives the same bytes."""
     chosen = settings or LockSettings()
     window = _window(passes, margin=_scaled(8.0 * SPREAD, passes))
     if window is None:
         return Locked(pixels.copy(), {"version": VERSION, "regions": 0})
     protected = coverage_of(passes, regions)
+    told: dict[str, object] = {
+        "version": VERSION, "aligned": chosen.aligned, "regions": len(regions),
+        "protected_share": round(float(protected.sum() / max(passes.alpha.sum(), 1.0)), 4)}
+    if restraints:
+        held = (1.0 - freedom_map(passes.alpha.shape, restraints)) * passes.alpha
+        protected = np.maximum(protected, held)
+        told["restrained_share"] = round(float(held.sum() / max(passes.alpha.sum(), 1.0)), 4)
     out = pixels.copy()
     out[window] = _locked(pixels[window], _cut(passes, window), protected[window], chosen,
                           max(passes.alpha.shape) / LONG_SIDE)
-    return Locked(out, {"version": VERSION, "aligned": chosen.aligned, "regions": len(regions),
-                        "protected_share": round(float(protected.sum() / max(passes.alpha.sum(), 1.0)), 4)})
+    return Locked(out, told)
 
 
 def _scaled(length: float, passes: ControlPasses) -> float:

@@ -54,7 +54,7 @@ class LockedRefiner:
                 for request, refined in zip(requests, self.inner.refine(requests), strict=True)]
 
     def _lock(self, request: RefineRequest, refined: Refined) -> Refined:
-        locked = lock(refined.pixels, request.passes, request.regions, self.settings)
+        locked = lock(refined.pixels, request.passes, request.regions, self.settings, request.restraints)
         record = {**refined.provenance, "lock": {**asdict(self.settings), **locked.record}}
         return replace(refined, pixels=locked.pixels, provenance=record, unlocked=refined.pixels)
 

@@ -20,6 +20,8 @@ from scipy import ndimage
 
 from pipeline.catalogue import Region, RegionKind
 from pipeline.refine.regions_in_picture import coverage_of
+from pipeline.refine.restraining import freedom_map
+from pipeline.refine.types import Restraint
 from pipeline.render.types import ControlPasses
 
 F32 = NDArray[np.float32]
@@ -40,11 +42,13 @@ class Strengths:
     edge: float                            # along the silhouette, and on stitching
 
 
-def strength_map(passes: ControlPasses, regions: Sequence[Region], strengths: Strengths) -> F32:
+def strength_map(passes: ControlPasses, regions: Sequence[Region], strengths: Strengths,
+                 restraints: Sequence[Restraint] = ()) -> F32:
     """(H, W) share of the preset's strength at every pixel of a shot."""
     seams: tuple[RegionKind, ...] = ("stitching",)
-    return strengths_of(passes.alpha, coverage_of(passes, regions, ("label", "logo")) > HELD,
-                        coverage_of(passes, regions, seams) > SEAM, strengths)
+    usual = strengths_of(passes.alpha, coverage_of(passes, regions, ("label", "logo")) > HELD,
+                         coverage_of(passes, regions, seams) > SEAM, strengths)
+    return usual * freedom_map(passes.alpha.shape, restraints) if restraints else usual
 
 
 def strengths_of(alpha: F32, held: Bits, seams: Bits, strengths: Strengths) -> F32:

@@ -62,8 +62,14 @@ class EmbeddedModel:
                    load_tiles(folder / TILES),
                    computes_in_half() if half is None else half)
 
-    def refine(self, passes: ControlPasses, seed: int, steps: Steps, locked: F32 | None = None) -> Picture:
-        """``locked``: (H, W) 0..1, where no relief may be. Light that was path-traced is kept as it is."""
+    def refine(self, passes: ControlPasses, seed: int, steps: Steps, locked: F32 | None = None,
+               free: F32 | None = None) -> Picture:
+        """Light that was path-traced is kept as it is.
+
+        Args:
+            locked: (H, W) 0..1, where no relief may be.
+            free: (H, W) 0..1 share of light and relief that is let through; 0 leaves the raster.
+        """
         generator = torch.Generator().manual_seed(seed)
         with torch.inference_mode():
             planes = planes_of(passes)
@@ -74,6 +80,10 @@ class EmbeddedModel:
             factor = self._relief(planes, guide, generator, steps.relief)
             if locked is not None:
                 factor = factor * (1.0 - torch.from_numpy(locked)[None, None])
+            if free is not None:
+                share = torch.from_numpy(free)[None, None]
+                factor = factor * share
+                product, plate = planes.product.lerp(product, share), planes.plate.lerp(plate, share)
             product = product * factor.exp() * planes.alpha
             whole = torch.cat([product, planes.alpha], 1)
             return Picture(_array(whole), _array(plate))

@@ -1,0 +1,89 @@
+"""Guarded images inside ``refined_images``: made until Sentinel passes them, every attempt on the record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from assets.sku import Ready, Sku
+from pipeline import sentinel
+from pipeline.guard import Attempt, Guarded, guard
+from pipeline.refine import array_sha256, seed_for
+from pipeline.refine.types import Refined, Refiner
+from pipeline.refining import Batch, request_for
+from pipeline.scores import ScoreContext, score_rows
+from pipeline.sentinel.types import U8, Score
+
+FILE = "attempts.parquet"                      # every attempt's scores, in the schema of all scores
+
+
+def attempts_for(sku: Sku, preset: str) -> int:
+    """How many pictures of a shot may be made. Preset none would make the same one again."""
+    return 1 if preset == "none" else sku.settings.guard.attempts
+
+
+def judged_by(sku: Sku) -> dict[str, Any]:
+    """All that a guard's decisions depend on; part of the images' inputs while it is on, and only then."""
+    return {"attempts": sku.settings.guard.attempts, "sentinel": sentinel.VERSION,
+            "limits": {key: entry.model_dump(mode="json") for key, entry in sku.settings.limits.items()},
+            "calibration": sentinel.CALIBRATION_ID, "category": sku.product.category}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of all attempts at one shot."""
+
+    ready: Ready
+    attempt: int
+    told: list[dict[str, Any]]                 # every attempt, for the record
+    scores: pa.Table                           # of every attempt; ``image_sha256`` is of the pixels
+
+    @property
+    def summary(self) -> Mapping[str, Any]:
+        """Small enough for metadata."""
+        return {"kept": self.attempt, "verdicts": [each["verdict"] for each in self.told]}
+
+
+def guarded(sku: Sku, refiner: Refiner, shot: str, first: Ready, attempts: int, version: str) -> Kept:
+    """Guard one shot whose first picture has been made, maybe in a batch; further ones are made alone."""
+    started = time.perf_counter()
+
+    def refine_once(attempt: Attempt) -> Refined:
+        if attempt.number == 0:
+            return first.image
+        return refiner.refine([request_for(sku, shot, attempt.number, attempt.restraints)])[0]
+
+    def measure(image: U8) -> list[Score]:
+        measurements = sku.bench.sentinel.measure(sku.passes(shot), image, sku.regions)
+        return sku.bench.sentinel.judge(measurements, sku.settings.limits)
+
+    found = guard(refine_once, measure, attempts)
+    number, image = found.kept.attempt.number, found.kept.refined
+    assert image is not None                   # a refiner's first failure is raised
+    seconds = first.seconds + time.perf_counter() - started
+    return Kept(Ready(image, Batch() if number else first.batch, seconds), number, found.told(),
+                _rows(sku, refiner, shot, found, version))
+
+
+def _rows(sku: Sku, refiner: Refiner, shot: str, found: Guarded, version: str) -> pa.Table:
+    identity, now = refiner.identity, datetime.now(UTC)
+    tables = []
+    for tried in found.tries:
+        if tried.refined is None:
+            continue
+        number = tried.attempt.number
+        context = ScoreContext(
+            sku=sku.name, shot=shot, attempt=number, selected=tried is found.kept,
+            image_sha256=array_sha256(tried.refined.pixels), calibration_id=sentinel.CALIBRATION_ID,
+            category=sku.product.category, data_version=version, sentinel_version=str(sentinel.VERSION),
+            refiner=identity.preset, refiner_version=f"{identity.version}:{identity.model_sha256[:12]}".rstrip(":"),
+            seed=seed_for(sku.name, shot, number), run_id=sku.bench.run_id, scored_at=now)
+        # Crops of attempts that are not kept are not kept either.
+        scores = [replace(score, measurement=replace(score.measurement, evidence=None)) for score in tried.scores]
+        tables.append(score_rows(scores, context))
+    return pa.concat_tables(tables)
