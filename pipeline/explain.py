@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +64,23 @@ def _lines(record: Mapping[str, Any]) -> Iterator[str]:
     batch = record.get("batch", {"size": 1})
     yield _line("shared batch", f"{batch['size']} images, this one in place {batch['position']}"
                 if batch["size"] > 1 else "")
+    yield from _block("attempts", _attempts(record.get("attempts", ())))
     yield from _block("data versions", record.get("data_versions"))
     yield from _block("from files", _short(record.get("inputs")))
     yield from _block("from passes", _short(record.get("input_sha256")))
     stages = {f"{room} stage": version for room, version in record.get("code", {}).items()}
     yield from _block("made with", {"packshot": record.get("packshot"), **stages, **record.get("libraries", {})})
     yield _line("make it again", record.get("command"))
+
+
+def _attempts(attempts: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+    """Of a guarded image, what was tried."""
+    found: dict[str, object] = {}
+    for each in attempts:
+        flagged = dict.fromkeys(f"{finding['check']} of {finding['region']}" for finding in each["findings"])
+        told = [each["verdict"] or each["error"]["message"], *flagged]
+        found[f"{each['attempt']}:"] = ", ".join([*told, *each["changed"], *(["kept"] if each["kept"] else [])])
+    return found
 
 
 def _line(name: str, value: object) -> str:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from pipeline.colour import to_display
 from pipeline.errors import RefineError
+from pipeline.explain import read_record, told
 from pipeline.guard import Attempt, Flag, Guarded, guard
 from pipeline.refine import PRESETS, RefinerSettings, seed_for
 from pipeline.refine.lock_settings import UNTRUSTED
@@ -239,6 +240,9 @@ def test_the_kept_image_is_delivered_and_scored_afresh_with_its_attempt(house: H
     assert record["attempts"][1]["verdict"] in ("pass", "warn")
     assert record["attempts"][1]["changed"] == ["another seed"], "this preset heeds no restraint"
     assert record["attempts"][1]["restraints"], "though it was given some"
+    text = told(read_record(house.store.require("refined_images", "a").path("square.png")))
+    assert "0: fail, " in text
+    assert "another seed, kept" in text
     scores = read_scores(house.store.require("sentinel_scores", "a").path("scores.parquet"))
     assert set(scores["attempt"].to_pylist()) == {1}
     assert set(scores["selected"].to_pylist()) == {True}
