@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from pipeline.catalogue import LimitEntry
 from pipeline.errors import SentinelError
-from pipeline.sentinel import Limit, Measurement, Score, Verdict, engineering_limits, image_verdict, judge
+from pipeline.sentinel import (
+    Limit,
+    Measurement,
+    Score,
+    Verdict,
+    engineering_limits,
+    image_score,
+    image_verdict,
+    judge,
+    recommended_action,
+)
 from pipeline.sentinel.verdicts import score_of, verdict_of
 
 READING = Measurement("silhouette", "toe_deviation_max", "toe", 0.4, "px", 1.0)
@@ -65,6 +75,41 @@ def test_the_verdict_table(value: float | None, coverage: float, applicable: boo
 ])
 def test_the_image_verdict_table(verdicts: list[tuple[Verdict, bool]], expected: Verdict) -> None:
     assert image_verdict([scored(verdict, required) for verdict, required in verdicts]) == expected
+
+
+@pytest.mark.parametrize(("verdicts", "action"), [
+    ([], "review"),
+    ([("not_applicable", True)], "review"),
+    ([("pass", True), ("not_applicable", True)], "deliver"),
+    ([("pass", True), ("fail", False)], "deliver"),
+    ([("pass", True), ("warn", True)], "deliver"),
+    ([("pass", True), ("fail", True)], "retry"),
+    ([("fail", True), ("unmeasured", True)], "review"),
+])
+def test_the_action_table(verdicts: list[tuple[Verdict, bool]], action: str) -> None:
+    assert recommended_action([scored(verdict, required) for verdict, required in verdicts]) == action
+
+
+def test_the_gravest_remedy_is_recommended() -> None:
+    seam = replace(READING, check="stitching", estimator="missing_fraction")
+    retry, repair = scored("fail"), replace(scored("fail"), measurement=seam)
+    unknown = replace(scored("fail"), measurement=replace(READING, check="of_an_older_version"))
+    assert recommended_action([retry, repair]) == "repair"
+    assert recommended_action([repair, retry, unknown]) == "review"
+
+
+def test_a_house_that_delivers_no_warnings_is_told_what_helps() -> None:
+    warned = [scored("pass"), scored("warn")]
+    assert recommended_action(warned, deliver_warn=False) == "retry"
+
+
+def test_an_image_is_as_good_as_its_worst_required_reading() -> None:
+    good, poor = replace(scored("pass"), score=90.0), replace(scored("fail"), score=20.0)
+    advisory = replace(scored("fail", required=False), score=1.0)
+    assert image_score([good, poor, advisory]) == 20.0
+    assert image_score([good, advisory, scored("not_applicable")]) == 90.0
+    assert image_score([good, scored("unmeasured")]) == 0.0
+    assert image_score([scored("not_applicable")]) is None
 
 
 @given(st.sampled_from(KEYS), st.floats(-5, 3000), st.floats(-5, 3000), st.floats(0, 1))

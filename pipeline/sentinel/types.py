@@ -16,6 +16,7 @@ BBox = tuple[int, int, int, int]           # x0, y0, x1, y1 pixels, x1 and y1 ex
 Verdict = Literal["pass", "warn", "fail", "unmeasured", "not_applicable"]
 Layer = Literal["quality", "fidelity", "house"]    # general quality, the product's identity, a house's own rules
 Remedy = Literal["retry", "repair", "review"]      # another attempt, a stronger lock where it is, a person's eyes
+Action = Literal["deliver", Remedy]                # what to do with an image
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pipeline.catalogue import LimitEntry
 from pipeline.errors import SentinelError
 from pipeline.sentinel.limits import limits_with
+from pipeline.sentinel.registry import check_named
 from pipeline.sentinel.sentences import sentence
-from pipeline.sentinel.types import Limit, Measurement, Score, Verdict
+from pipeline.sentinel.types import Action, Limit, Measurement, Remedy, Score, Verdict
 
+GRAVITY: tuple[Remedy, ...] = ("retry", "repair", "review")
+BAD: tuple[Verdict, ...] = ("fail", "unmeasured")
 NO_OVERRIDES: Mapping[str, LimitEntry] = {}
 
 
@@ -35,6 +38,28 @@ def image_verdict(scores: Sequence[Score]) -> Verdict:
     return "pass" if "pass" in verdicts else "unmeasured"
 
 
+def recommended_action(scores: Sequence[Score], deliver_warn: bool = True) -> Action:
+    """What to do with an image: the gravest of what helps against its findings, or ``deliver``.
+
+    Nobody knows what an unmeasured picture needs, so it goes to a person. ``deliver_warn`` is the catalogue's.
+    """
+    verdict = image_verdict(scores)
+    if verdict == "pass" or (verdict == "warn" and deliver_warn):
+        return "deliver"
+    if verdict == "unmeasured":
+        return "review"
+    bad = [score for score in scores if (score.limit is None or score.limit.required) and score.verdict in BAD]
+    found = bad or [score for score in scores if score.verdict not in ("pass", "not_applicable")]
+    return max((_remedy(score) for score in found), key=GRAVITY.index)
+
+
+def image_score(scores: Sequence[Score]) -> float | None:
+    """0..100: an image is as good as its worst required reading, and 0 where one is missing; None: none applies."""
+    required = [score for score in scores if score.verdict != "not_applicable"
+                and (score.limit is None or score.limit.required)]
+    return min((0.0 if score.score is None else score.score for score in required), default=None)
+
+
 def verdict_of(measurement: Measurement, limit: Limit) -> Verdict:
     """The verdict table. Too little coverage outranks any value: the value is of something else."""
     if not measurement.applicable:
@@ -54,6 +79,14 @@ def score_of(value: float, limit: Limit) -> float:
     if span <= 0:  # a limit at or beyond perfection leaves no scale between the two
         return 0.0 if _worse(value, limit.fail, limit) else 100.0
     return min(100.0, max(0.0, 100.0 - 50.0 * distance / span))
+
+
+def _remedy(score: Score) -> Remedy:
+    if score.verdict == "unmeasured":
+        return "review"
+    check = check_named(score.measurement.check)
+    estimator = check.estimators.get(score.measurement.estimator) if check else None
+    return estimator.remedy if estimator else "review"
 
 
 def _judge(measurement: Measurement, limits: Mapping[str, Limit]) -> Score:
