@@ -217,12 +217,42 @@ class GuardSettings(_Strict):
 
 
 class LimitEntry(_Strict):
-    """Overrides of one estimator's limit, by ``check.estimator``."""
+    """Overrides of one estimator's limit, by ``check.estimator``, or of a whole check's limits, by ``check``."""
 
     fail: float | None = None
     warn: float | None = None
     min_coverage: float | None = None
+    required: Annotated[bool | None, Field(description="false: advisory, never worse than a warning")] = None
+    enabled: Annotated[bool | None, Field(description="false: not judged at all")] = None
+
+
+class LayerEntry(_Strict):
+    """What is decided for all checks of one layer at once; `limits` may say otherwise for single ones."""
+
     required: bool | None = None
+    enabled: bool | None = None
+
+
+class RuleEntry(_Strict):
+    """A house's own rule over one reading: a score of the check ``house``."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+    reading: Annotated[str, Field(description="`check.estimator`, as `packshot explain` lists them")]
+    max: float | None = None
+    min: float | None = None
+    warn: Annotated[float | None, Field(description="the stricter limit beyond which it warns")] = None
+    shot: Annotated[str, Field(description="shot name or pattern")] = "*"
+    region: Annotated[str, Field(description="region or pattern, as `label:*`")] = "*"
+    category: Annotated[str, Field(description="product category or pattern")] = "*"
+    sentence: Annotated[str, Field(description="what is wrong, after the region's name; {value} is the reading")] = ""
+    min_coverage: Annotated[float, Field(ge=0, le=1)] = 0.5
+    required: bool = True
+
+    @model_validator(mode="after")
+    def _has_one_limit(self) -> Self:
+        if (self.max is None) == (self.min is None):
+            raise ValueError("a rule needs either `max` or `min`; two rules make a range")
+        return self
 
 
 class Settings(_Strict):
@@ -233,7 +263,13 @@ class Settings(_Strict):
     prompt: str = ""
     prompt_template: Annotated[str, AfterValidator(prompts.checked)] = prompts.DEFAULT
     negative_prompt: str = "cartoon, illustration, blurry, deformed, extra text"
+    layers: dict[Literal["quality", "fidelity", "house"], LayerEntry] = {}
     limits: dict[str, LimitEntry] = {}
+    rules: tuple[RuleEntry, ...] = ()
+    checks: Annotated[tuple[str, ...], Field(description="Python files beside catalogue.yaml, or importable modules, "
+                                                         "with checks of the house's own")] = ()
+    calibration: Annotated[str, Field(description="a file beside catalogue.yaml that `packshot calibrate` wrote, a "
+                                                  "built-in name, or `engineering` for none")] = "standard"
     delivery: DeliverySettings = DeliverySettings()
     guard: GuardSettings = GuardSettings()
     keep_passes: Literal["all", "failed", "none"] = "all"
