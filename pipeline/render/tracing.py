@@ -59,12 +59,14 @@ def open_renderer(light: Light) -> Renderer:
 class TracingRenderer(Renderer):
     """As Renderer; the path tracer's process starts with the first shot and ends with ``close``.
 
-    Raises RenderError ``pathtrace_missing`` or ``pathtrace_failed`` where it cannot trace a shot.
+    ``paths``: of a picture, about. Raises RenderError ``pathtrace_missing`` or ``pathtrace_failed`` where it cannot
+    trace a shot.
     """
 
-    def __init__(self, threads: int = 0) -> None:
+    def __init__(self, threads: int = 0, paths: int = PATHS) -> None:
         super().__init__()
         self._threads = threads
+        self._paths = paths
         self._tracer: Tracer | None = None
 
     def close(self) -> None:
@@ -73,25 +75,29 @@ class TracingRenderer(Renderer):
 
     def draw(self, scene: Scene, indirect: bool = True) -> ControlPasses:
         passes = super().draw(scene, indirect)
+        return self.traced(scene, passes) if indirect else passes
+
+    def traced(self, scene: Scene, passes: ControlPasses, seed: int = 0) -> ControlPasses:
+        """The drawn passes of a scene in traced light. ``seed``: of the paths; another one is another photograph."""
         started = time.perf_counter()
         window = _window(passes.alpha)
-        if window is None or not indirect:
+        if window is None:
             return passes
         rows, columns = window
         alpha = passes.alpha[rows, columns, None]
         guides = Guides(np.clip(passes.base_color[rows, columns], 0.0, 1.0) * alpha,
                         np.where(alpha > 0.0, passes.normal[rows, columns], 0.0))
-        samples = int(np.clip(PATHS / alpha.size, *SAMPLES))
+        samples = int(np.clip(self._paths / alpha.size, *SAMPLES))
         if self._tracer is None:
             self._tracer = Tracer(self._threads)
         try:
-            traced = self._tracer.trace(cropped(scene, rows, columns), samples=samples, depth=DEPTH,
-                                        denoise=True, guides=guides)
+            picture = self._tracer.trace(cropped(scene, rows, columns), samples=samples, depth=DEPTH,
+                                         denoise=True, seed=seed, guides=guides)
         except RenderError:
             self._end_tracer()             # the next product finds a new one
             raise
         product = np.zeros_like(passes.product)
-        product[rows, columns] = _seen(traced.product, passes.product[rows, columns])
+        product[rows, columns] = _seen(picture.product, passes.product[rows, columns])
         found = in_light_of(passes, product)
         self.seconds["trace"] = time.perf_counter() - started
         return found
