@@ -29,6 +29,7 @@ LABEL = Region("tongue", "label", "upper", polygon=((0.40, 0.20), (0.62, 0.20), 
                text="NORTH 42")
 LOGO = Region("side", "logo", "upper", polygon=((0.68, 0.42), (0.84, 0.42), (0.84, 0.66), (0.68, 0.66)))
 SEAM = Region("quarter", "stitching", "upper", path=((0.12, 0.3), (0.3, 0.7)), rows=2, width=0.03)
+ROW_GAP = 0.017  # uv between the seam's rows
 REGIONS = (LABEL, LOGO, SEAM)
 
 
@@ -138,7 +139,7 @@ def _uv(x: NDArray[np.float64], y: NDArray[np.float64], width: int, height: int,
 
 
 def _print(fine: tuple[int, int], u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """(fine) non-zero where the label's letters and the logo's bars are printed."""
+    """(fine) non-zero where the label's letters, the logo's bars and the seam's thread are."""
     canvas = Image.new("L", (fine[1], fine[0]))
     draw = ImageDraw.Draw(canvas)
     columns, rows = u[0], v[:, 0]
@@ -153,7 +154,25 @@ def _print(fine: tuple[int, int], u: NDArray[np.float64], v: NDArray[np.float64]
         draw.polygon([(left, b1 - 0.1 * (b1 - b0)), (left + 0.1 * (a1 - a0), b0 + 0.1 * (b1 - b0)),
                       (left + 0.22 * (a1 - a0), b0 + 0.1 * (b1 - b0)), (left + 0.12 * (a1 - a0), b1 - 0.1 * (b1 - b0))],
                      fill=255)
+    for start, end in _stitches(u, v):
+        draw.line([start, end], fill=255, width=2 * FINE)
     return np.asarray(canvas)
+
+
+def _stitches(u: NDArray[np.float64], v: NDArray[np.float64]) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+    """Ends of the seam's stitches on the fine raster: rows 6 px apart, 17 stitches each, 7 px from one to the next."""
+    path = np.array(SEAM.path)
+    way = path[1] - path[0]
+    normal = np.array([way[1], -way[0]]) / np.linalg.norm(way)
+    result = []
+    for side in (-1, 1):
+        for share in (np.arange(17) + 0.5) / 17:
+            middle = path[0] + share * way + side * ROW_GAP / 2 * normal
+            ends = [middle + half * 0.33 / 17 * way for half in (-1, 1)]
+            (x0, y0), (x1, y1) = ((float(np.interp(point[0], u[0], np.arange(u.shape[1]))),
+                                   float(np.interp(point[1], v[:, 0], np.arange(v.shape[0])))) for point in ends)
+            result.append(((x0, y0), (x1, y1)))
+    return result
 
 
 def _plate(width: int, height: int, white: bool) -> F32:

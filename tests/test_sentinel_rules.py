@@ -15,7 +15,7 @@ from pipeline.sentinel.checks.framing import framing
 from pipeline.sentinel.checks.not_covered import REASON
 from pipeline.sentinel.injectors import overexpose, tint_background
 from pipeline.sentinel.types import Expected, Measurement
-from tests.sentinel_scene import LABEL, SEAM, Scene, shoe_scene
+from tests.sentinel_scene import LABEL, Scene, shoe_scene
 
 
 def named(measurements: list[Measurement]) -> dict[str, Measurement]:
@@ -84,9 +84,9 @@ def test_burnt_pixels_count_only_where_they_should_not_be(scene: Scene) -> None:
 
 def test_uncovered_regions_are_named(scene: Scene) -> None:
     plain = Region("plain", "label", "*", LABEL.polygon)
-    measured = measure(scene.expected, scene.expected.display, (LABEL, SEAM, plain))
+    measured = measure(scene.expected, scene.expected.display, (LABEL, plain))
     unseen = {m.region for m in measured if m.reason == REASON}
-    assert unseen == {"stitching:quarter", "label:tongue"}
+    assert unseen == {"label:tongue"}
     assert {score.verdict for score in judge(m for m in measured if m.reason == REASON)} == {"not_applicable"}
 
 

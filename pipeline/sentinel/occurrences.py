@@ -44,7 +44,7 @@ class Occurrence:
 
 def occurrences(expected: Expected, regions: Sequence[Region]) -> list[Occurrence]:
     """Every visible occurrence of every region, the largest of each region first."""
-    seen = np.isfinite(expected.uv).all(axis=-1) & (expected.instance_id > 0)
+    seen = np.isfinite(expected.uv[..., 0]) & np.isfinite(expected.uv[..., 1]) & (expected.instance_id > 0)
     frame = bbox_of(seen)
     if frame is None or not regions:
         return []

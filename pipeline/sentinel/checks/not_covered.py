@@ -14,18 +14,6 @@ from pipeline.sentinel.types import U8, Expected, Limit, Measurement
 REASON = "not yet covered by a check"
 
 
-STITCHING_ESTIMATORS: Mapping[str, Estimator] = {
-    "missing_fraction": Estimator(Limit(fail=0.10, warn=0.05), "is off by {value:.3g}"),
-}
-
-
-@check("stitching", needs=(), unit="fraction", estimators=STITCHING_ESTIMATORS, about="stitching")
-def stitching(expected: Expected, observed: U8, regions: Sequence[Region]) -> list[Measurement]:
-    """Names every seam as not yet covered."""
-    return [_named("stitching", "missing_fraction", "fraction", region)
-            for region in regions if region.kind == "stitching"]
-
-
 LABEL_LEGIBILITY_ESTIMATORS: Mapping[str, Estimator] = {
     "text_match": Estimator(Limit(fail=0.99, direction="min", perfect=1.0), "is off by {value:.3g}"),
 }
