@@ -75,7 +75,6 @@ def sights(about: Mapping[str, Any]) -> Iterator[Sight]:
                 yield Sight(picture, plain)
 
 
-@cache
 def stamp(check: Check) -> str:
     """A hash of every source file that the check's measurements depend on."""
     return _stamp(check.measure.__module__)

@@ -33,14 +33,14 @@ def _split_of(families: dict[str, dict[str, Any]], name: str) -> str:
 
 def test_families_say_one_known_split_and_have_members(families: dict[str, dict[str, Any]]) -> None:
     for name, family in families.items():
-        assert set(family) <= {"split", "examples", "corpus"}, name
+        assert set(family) <= {"split", "examples", "corpus", "procedural"}, name
         assert family["split"] in {"design", "calibration", "test"}, name
-        assert family.get("examples", []) + family.get("corpus", []), name
+        assert family.get("examples", []) + family.get("corpus", []) + family.get("procedural", []), name
     assert {family["split"] for family in families.values()} == {"design", "calibration", "test"}
 
 
 def test_no_product_is_in_two_families(families: dict[str, dict[str, Any]]) -> None:
-    counts = Counter(_members(families, "examples") + _members(families, "corpus"))
+    counts = Counter(name for source in ("examples", "corpus", "procedural") for name in _members(families, source))
     assert [name for name, count in counts.items() if count > 1] == []
 
 
@@ -59,6 +59,13 @@ def test_every_example_is_in_the_family_it_was_made_as(families: dict[str, dict[
 def test_every_corpus_product_is_assigned(families: dict[str, dict[str, Any]], shared_folder: Path) -> None:
     folders = {path.name for path in (shared_folder / "corpus").iterdir() if path.is_dir()}
     assert set(_members(families, "corpus")) == folders
+
+
+def test_every_procedural_family_is_assigned(families: dict[str, dict[str, Any]]) -> None:
+    pytest.importorskip("torch")  # training's samples carry the tiles that its networks see
+    from training.families import FAMILIES, HELD_OUT
+
+    assert set(_members(families, "procedural")) == {*FAMILIES, *HELD_OUT}
 
 
 @pytest.mark.parametrize("name", ["racquet-gltf", "racquet-obj", "mixer-glb", "mixer-stl", "wickerchair-glb"])
