@@ -29,12 +29,13 @@ from scipy import ndimage
 
 from pipeline.catalogue import Region
 from pipeline.colour import from_display, quantise, srgb_encode, view_transform
-from pipeline.guard import BAD, Attempt, guard
+from pipeline.guard import Attempt, guard
 from pipeline.refine.types import Refined
 from pipeline.render import load_passes
 from pipeline.sentinel import all_checks, expected_from, image_verdict, judge, measure
 from pipeline.sentinel.registry import Injector
 from pipeline.sentinel.types import Expected
+from pipeline.sentinel.verdicts import BAD
 from pipeline.workpiece import regions_from_json
 
 U8 = NDArray[np.uint8]

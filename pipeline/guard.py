@@ -15,13 +15,13 @@ from typing import Any
 
 from pipeline.errors import PackshotError
 from pipeline.refine.types import Refined, Restraint
-from pipeline.sentinel import image_verdict
+from pipeline.sentinel import image_score, image_verdict
 from pipeline.sentinel.registry import check_named
 from pipeline.sentinel.types import U8, BBox, Remedy, Score, Verdict
+from pipeline.sentinel.verdicts import BAD
 
 # What is left of a refiner's freedom around a finding, by what helps against it; each further finding multiplies.
 FREEDOM: Mapping[Remedy, float] = {"retry": 0.3, "repair": 0.0, "review": 1.0}
-BAD: tuple[Verdict, ...] = ("fail", "unmeasured")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,8 @@ class Tried:
     @property
     def standing(self) -> tuple[bool, bool, int, float]:
         """Less is better: no picture, a bad verdict, the number of failing required scores, then the worst score."""
-        required = [score for score in self.scores if score.limit is None or score.limit.required]
-        worst = min((score.score for score in required if score.score is not None), default=0.0)
-        return (self.refined is None, self.verdict in BAD, sum(score.verdict in BAD for score in required), -worst)
+        worst = image_score(self.scores) or 0.0
+        return self.refined is None, self.verdict in BAD, len(flags_of(self.scores)), -worst
 
 
 @dataclass(frozen=True, slots=True)
