@@ -57,9 +57,9 @@ def painted(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Iterator[H
 
 
 @contextmanager
-def made(folder: Path, variables: dict[str, str], *skus: str) -> Iterator[House]:
+def made(folder: Path, variables: dict[str, str], *skus: str, settings: str = SETTINGS) -> Iterator[House]:
     catalogue = small_catalogue(folder / "catalogue", *skus)
-    (catalogue / "catalogue.yaml").write_text(SETTINGS)
+    (catalogue / "catalogue.yaml").write_text(settings)
     for sku in skus:
         (catalogue / sku / "product.yaml").write_text(LABEL)
     with house_of(catalogue, folder / "store", variables) as house:
@@ -98,6 +98,24 @@ def test_a_refined_image_of_a_shared_batch_is_made_again_to_the_byte(painted: Ho
     files = files_again(painted, sku, "hero", tmp_path, configured)
     assert set(files) == {"hero.png", "hero.unlocked.png", "hero.json"}
     assert files == stored(painted, sku, "hero")
+
+
+def test_another_attempt_with_its_restraints_is_made_again_to_the_byte(model: Path, tmp_path: Path) -> None:
+    """Random weights fail at every attempt, so what is kept is likely to be a later one."""
+    guard = SETTINGS + "guard: {attempts: 4}\n"
+    with made(tmp_path, environment(model, batch=2), "a", "b", settings=guard) as house:
+        kept = {(sku, shot): record for sku in "ab" for shot in ("square", "hero") if (record := json.loads(
+            house.store.require("refined_images", sku).path(f"{shot}.json").read_text()))["attempt"]}
+        assert kept, "no later attempt was ever better"
+        for (sku, shot), record in kept.items():
+            told = next(each for each in record["attempts"] if each["kept"])
+            assert told["restraints"]
+            assert told["changed"] == ["another seed", "lower strength near the findings",
+                                       "stronger lock near the findings"]
+            out = tmp_path / f"{sku}-{shot}"
+            out.mkdir()
+            assert files_again(house, sku, shot, out, RefinerSettings(preset="diffusers", model=str(model))) == stored(
+                house, sku, shot)
 
 
 def test_a_record_names_everything_and_no_place_of_this_machine(painted: House, model: Path) -> None:
