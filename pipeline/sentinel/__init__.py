@@ -11,8 +11,7 @@ from pipeline.sentinel.measuring import expected_from, measure
 from pipeline.sentinel.registry import all_checks, check_names
 from pipeline.sentinel.types import Expected, Limit, Measurement, Score, Verdict
 from pipeline.sentinel.verdicts import image_score, image_verdict, judge, recommended_action
-
-VERSION = 1  # bump by hand when any measurement changes
+from pipeline.sentinel.version import VERSION
 
 __all__ = ["CALIBRATION_ID", "VERSION", "Expected", "Limit", "Measurement", "Score", "Verdict", "all_checks",
            "check_names", "engineering_limits", "expected_from", "image_score", "image_verdict", "judge", "measure",

@@ -1,18 +1,25 @@
-"""The registry of checks: one file in ``checks/`` per check, found by walking that package."""
+"""The registry of checks: one file in ``checks/`` per check, found by walking that package.
+
+Installed packages may add checks of a house's own: modules that the entry point group ``packshot.checks`` names.
+"""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
+from importlib.metadata import entry_points
 
 from pipeline.catalogue import Region
+from pipeline.errors import SentinelError
 from pipeline.sentinel.types import U8, Expected, Layer, Limit, Measurement, Remedy
 
 Measure = Callable[[Expected, U8, Sequence[Region]], list[Measurement]]
 Injector = Callable[[Expected, U8, Sequence[Region]], U8]
+
+ENTRY_POINTS = "packshot.checks"
 
 _REGISTERED: dict[str, Check] = {}
 
@@ -26,7 +33,7 @@ class Estimator:
     """
 
     limit: Limit
-    defect: str                            # completes "<Where> …" with {value} and {detail}, in a merchandiser's words
+    defect: str                            # completes "<Where> …" in plain words; {value}, {detail}, {severity}
     remedy: Remedy = "retry"               # what helps against it
 
 
@@ -57,7 +64,8 @@ def check(name: str, *, needs: tuple[str, ...], unit: str, about: str, estimator
         raise ValueError(f"check {name!r} needs {sorted(unknown)}, which Expected does not have")
 
     def register(function: Measure) -> Measure:
-        if name in _REGISTERED and _REGISTERED[name].measure.__module__ != function.__module__:
+        held = _REGISTERED.get(name)
+        if held is not None and held.layer != "house" and held.measure.__module__ != function.__module__:
             raise ValueError(f"two checks are named {name!r}")
         _REGISTERED[name] = Check(name, needs, unit, about, layer, estimators, function, injectors)
         return function
@@ -65,14 +73,43 @@ def check(name: str, *, needs: tuple[str, ...], unit: str, about: str, estimator
     return register
 
 
+def house_checks(source: str, load: Callable[[], object]) -> tuple[Check, ...]:
+    """Load foreign code and register its checks in the layer ``house``, whatever layer they name.
+
+    Args:
+        source: names the code in errors.
+        load: imports it.
+
+    Raises SentinelError ``checks_unusable`` where it cannot be imported or its checks cannot be used; then none is
+    registered.
+    """
+    before = dict(_REGISTERED)
+    try:
+        load()
+        made = {name: replace(found, layer="house") for name, found in _REGISTERED.items()
+                if before.get(name) is not found}
+        for found in made.values():
+            _try_out(found)
+    except Exception as error:  # whatever a house's own code does while it is imported
+        _restore(before)
+        raise SentinelError("checks_unusable", f"The checks of {source} cannot be used: {type(error).__name__}: "
+                            f"{error}.", "Correct that code, or take it out of `checks:` in catalogue.yaml."
+                            ) from error
+    _REGISTERED.update(made)
+    return tuple(made[name] for name in sorted(made))
+
+
 @cache
 def all_checks() -> tuple[Check, ...]:
-    """Every check, by name."""
+    """Every check of ours and of installed packages, by name."""
     from pipeline.sentinel import checks
 
+    found = set()
     for module in pkgutil.iter_modules(checks.__path__):
-        importlib.import_module(f"{checks.__name__}.{module.name}")
-    return tuple(_REGISTERED[name] for name in sorted(_REGISTERED))
+        found.update(_registered_by(importlib.import_module(f"{checks.__name__}.{module.name}").__name__))
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+        found.update(check.name for check in house_checks(f"the entry point {entry.name} ({entry.value})", entry.load))
+    return tuple(_REGISTERED[name] for name in sorted(found))
 
 
 def check_names() -> tuple[str, ...]:
@@ -80,6 +117,28 @@ def check_names() -> tuple[str, ...]:
     return tuple(check.name for check in all_checks())
 
 
+def registered() -> Mapping[str, Check]:
+    """Every check there is by name: :func:`all_checks` and those that catalogues have brought."""
+    all_checks()
+    return _REGISTERED
+
+
 def check_named(name: str) -> Check | None:
     """A check by name; None where nobody registered it, as of a score that an older version gave."""
-    return next((check for check in all_checks() if check.name == name), None)
+    return registered().get(name)
+
+
+def _registered_by(module: str) -> set[str]:
+    return {name for name, found in _REGISTERED.items() if found.measure.__module__ == module}
+
+
+def _restore(before: Mapping[str, Check]) -> None:
+    _REGISTERED.clear()
+    _REGISTERED.update(before)
+
+
+def _try_out(found: Check) -> None:
+    if not found.estimators:
+        raise ValueError(f"{found.name!r} declares no estimators")
+    for estimator in found.estimators.values():
+        estimator.defect.format(value=1.0, detail="", severity="")

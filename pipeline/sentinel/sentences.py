@@ -5,9 +5,16 @@ from __future__ import annotations
 from pipeline.sentinel.registry import check_named
 from pipeline.sentinel.types import Limit, Measurement, Verdict
 
+# Up to so many times the way from a perfect reading to the failing limit.
+SEVERITIES = ((1.25, "slightly"), (2.0, "clearly"))
+WORST = "badly"
 
-def sentence(measurement: Measurement, limit: Limit, verdict: Verdict) -> str:
-    """One plain sentence about one score."""
+
+def sentence(measurement: Measurement, limit: Limit, verdict: Verdict, words: str | None = None) -> str:
+    """One plain sentence about one score.
+
+    ``words``, else the estimator's own, complete "<Where> …"; they may hold {value}, {detail} and {severity}.
+    """
     where = place(measurement.region)
     check = check_named(measurement.check)
     about = check.about if check else measurement.check.replace("_", " ")
@@ -22,13 +29,20 @@ def sentence(measurement: Measurement, limit: Limit, verdict: Verdict) -> str:
     if verdict == "pass":
         return f"{where}: {about} as expected."
     estimator = check.estimators.get(measurement.estimator) if check else None
-    template = estimator.defect if estimator else f"is off in {about} ({{value:.3g}} {measurement.unit})"
+    template = words or (estimator.defect if estimator else f"is off in {about} ({{value:.3g}} {measurement.unit})")
     detail = f" {measurement.reason}" if measurement.reason else ""
-    text = template.format(value=measurement.value, detail=detail)
+    text = template.format(value=measurement.value, detail=detail, severity=severity(measurement.value, limit))
     comparison = "at most" if limit.direction == "max" else "at least"
     bound = limit.fail if verdict == "fail" or limit.warn is None else limit.warn
     closing = "." if verdict == "fail" else ": worth a look."
     return f"{where} {text}; {comparison} {bound:g} {measurement.unit} is allowed{closing}".replace("  ", " ")
+
+
+def severity(value: float | None, limit: Limit) -> str:
+    """How much a reading is beyond what is allowed, in a word that stands before an adjective."""
+    way, reach = abs((value or 0.0) - limit.perfect), abs(limit.fail - limit.perfect)
+    times = way / reach if reach > 0 else float("inf")
+    return next((word for most, word in SEVERITIES if times <= most), WORST)
 
 
 def place(region: str) -> str:

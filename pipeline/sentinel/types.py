@@ -82,8 +82,9 @@ class Limit:
     perfect: float = 0.0                   # the value that scores 100
     min_coverage: float = 0.5              # below it: unmeasured, which fails a required check
     required: bool = True
-    source: Literal["engineering", "calibrated"] = "engineering"
-    n: int = 0                             # products behind a calibrated limit
+    source: Literal["engineering", "calibrated", "catalogue"] = "engineering"  # which of them decides
+    n: int = 0                             # products behind the calibration; 0: uncalibrated
+    enabled: bool = True                   # False: the catalogue does not want it judged
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from pipeline.catalogue import LimitEntry
 from pipeline.errors import SentinelError
+from pipeline.sentinel.calibration import Calibration, calibrated
 from pipeline.sentinel.limits import limits_with
 from pipeline.sentinel.registry import check_named
 from pipeline.sentinel.sentences import sentence
@@ -17,10 +19,35 @@ BAD: tuple[Verdict, ...] = ("fail", "unmeasured")
 NO_OVERRIDES: Mapping[str, LimitEntry] = {}
 
 
-def judge(measurements: Iterable[Measurement], overrides: Mapping[str, LimitEntry] = NO_OVERRIDES) -> list[Score]:
-    """One score per measurement, in order. ``overrides`` come from ``catalogue.yaml``."""
+def judge(measurements: Iterable[Measurement], overrides: Mapping[str, LimitEntry] = NO_OVERRIDES,
+          calibration: Calibration | None = None, refiner: str = "", size: tuple[int, int] | None = None,
+          ) -> list[Score]:
+    """One score per measurement, in order.
+
+    Args:
+        overrides: of ``catalogue.yaml``, by ``check.estimator`` or ``check``.
+        calibration: makes limits stricter where it knows the refiner (:func:`calibration.refiner_id`) and the
+            resolution of the image.
+        size: width and height of the image, px.
+    """
     limits = limits_with(overrides)
-    return [_judge(measurement, limits) for measurement in measurements]
+    scores = []
+    for measurement in measurements:
+        limit = _limit_of(measurement, limits)
+        scores.append(score_for(measurement, calibrated(limit, measurement, calibration, refiner, size)))
+    return scores
+
+
+def score_for(measurement: Measurement, limit: Limit, words: str | None = None) -> Score:
+    """One measurement judged by one limit; ``words`` replace what its check says of a defect."""
+    if not limit.enabled:
+        measurement = replace(measurement, applicable=False, reason="switched off in catalogue.yaml")
+    verdict, value = verdict_of(measurement, limit), measurement.value
+    score = margin = None
+    if verdict in ("pass", "warn", "fail") and value is not None:
+        score = score_of(value, limit)
+        margin = limit.fail - value if limit.direction == "max" else value - limit.fail
+    return Score(measurement, limit, verdict, score, margin, sentence(measurement, limit, verdict, words))
 
 
 def image_verdict(scores: Sequence[Score]) -> Verdict:
@@ -89,20 +116,12 @@ def _remedy(score: Score) -> Remedy:
     return estimator.remedy if estimator else "review"
 
 
-def _judge(measurement: Measurement, limits: Mapping[str, Limit]) -> Score:
+def _limit_of(measurement: Measurement, limits: Mapping[str, Limit]) -> Limit:
     key = f"{measurement.check}.{measurement.estimator}"
     if key not in limits:
         raise SentinelError("limit_missing", f"No limit is known for `{key}`.",
-                            "Give it one in pipeline/sentinel/limits.py.")
-    limit = limits[key]
-    verdict = verdict_of(measurement, limit)
-    measured = verdict in ("pass", "warn", "fail")
-    value = measurement.value
-    score = margin = None
-    if measured and value is not None:
-        score = score_of(value, limit)
-        margin = limit.fail - value if limit.direction == "max" else value - limit.fail
-    return Score(measurement, limit, verdict, score, margin, sentence(measurement, limit, verdict))
+                            "Declare the estimator where its check is registered.")
+    return limits[key]
 
 
 def _worse(value: float, than: float, limit: Limit) -> bool:
