@@ -2,22 +2,22 @@
 
 ``python -m benchmarks.sentinel_guard --pictures bench-sentinel --products 12``, on the pictures that
 ``benchmarks.sentinel_pictures`` has made. A refiner that damages stands in for a bad one: each attempt shows the
-product with one kind of defect at random severity, in one mode always, in the other half of the time, under another
-light, noise and JPEG; restraints it heeds not. Its pictures go through the guard as production runs it. A defect is
-visible from the severity on that must not pass; milder ones may be delivered. Results are appended to ``guard.jsonl``
-case by case: a run goes on where it stopped.
+product with one kind of defect at random severity, in one mode always, in the other half of the time, with other
+nuisances; restraints it heeds not. Its pictures go through the guard as production runs it. A defect is visible from
+the severity on that must not pass; milder ones may be delivered. Results are appended to ``guard.jsonl`` case by case:
+a run goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import inspect
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
 from itertools import product, zip_longest
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
+from benchmarks import sentinel_nuisances
+from benchmarks.lock_scenes import ROOT
+from benchmarks.sentinel_nuisances import draw as draw_nuisance
+from benchmarks.sentinel_nuisances import seen_through
 from pipeline.catalogue import Region
-from pipeline.colour import from_display, quantise, srgb_encode, view_transform
 from pipeline.guard import Attempt, guard
 from pipeline.refine.types import Refined
 from pipeline.render import load_passes
@@ -81,7 +83,9 @@ def guard_miss_rate(pictures: Path, products: int, attempts: int = ATTEMPTS, spl
     """Every case's attempts, of the first products of these splits; those already in ``results`` are read."""
     file = results or pictures / RESULTS
     lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-    done = {(line["key"], line["mode"], line["draw"], line["attempts"]): line for line in lines}
+    stamp = _stamp()
+    done = {(line["key"], line["mode"], line["draw"], line["attempts"]): line for line in lines
+            if line["stamp"] == stamp}
     found = []
     with file.open("a") as out:
         for folder in _folders(pictures, products, splits):
@@ -90,12 +94,21 @@ def guard_miss_rate(pictures: Path, products: int, attempts: int = ATTEMPTS, spl
                     line = done.get((case.key, mode, draw, attempts))
                     if line is None:
                         line = {"key": case.key, "product": case.product, "defect": case.defect, "source": case.source,
-                                "mode": mode, "draw": draw, "attempts": attempts,
+                                "mode": mode, "draw": draw, "attempts": attempts, "stamp": stamp,
                                 "tries": guarded(case, expected, regions, mode, draw, attempts)}
                         out.write(json.dumps(line) + "\n")
                         out.flush()
                     found.append(line)
     return found
+
+
+def _stamp() -> str:
+    """A hash of all sources that decide: results of other ones are measured anew."""
+    own = [ROOT / "pipeline" / "guard.py", Path(__file__), Path(sentinel_nuisances.__file__)]
+    digest = hashlib.sha256()
+    for path in sorted([*(ROOT / "pipeline" / "sentinel").rglob("*.py"), *own]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _folders(pictures: Path, products: int, splits: Sequence[str]) -> list[Path]:
@@ -176,7 +189,9 @@ def guarded(case: Case, expected: Expected, regions: Sequence[Region], mode: str
         grade = case.grades[int(rng.integers(len(case.grades)))]
         shown[attempt.number] = grade if damaged else None
         image = grade.image() if damaged else case.honest
-        return Refined(shaken(image, expected.alpha > 0, rng), {"refined": True, "seed": attempt.number})
+        seen = seen_through(draw_nuisance(rng, expected.white_backdrop), image, expected.alpha, expected.white_backdrop,
+                            rng)
+        return Refined(seen, {"refined": True, "seed": attempt.number})
 
     found = guard(refine_once, lambda image: judge(measure(expected, image, regions)), attempts)
     told = []
@@ -185,21 +200,6 @@ def guarded(case: Case, expected: Expected, regions: Sequence[Region], mode: str
         told.append({"size": grade.size if grade else None, "visible": bool(grade and grade.visible),
                      "passed": image_verdict(tried.scores) not in BAD, "kept": tried is found.kept})
     return told
-
-
-def shaken(image: U8, inside: NDArray[np.bool_], rng: np.random.Generator) -> U8:
-    """What honest pictures differ by: slow light to a tenth, blur to 0.4 px, noise to one code value, JPEG 88–96."""
-    height, width = inside.shape
-    y, x = np.mgrid[0:height, 0:width] / max(height, width)
-    turn, wave = rng.uniform(0, 2 * np.pi, 2), rng.uniform(-0.1, 0.1)
-    gain = 1.0 + wave * np.sin(2.2 * x + turn[0]) * np.cos(1.8 * y + turn[1])
-    lit = srgb_encode(view_transform((from_display(image) * gain[..., None]).astype(np.float32))) * 255.0
-    blur = rng.uniform(0.0, 0.4)
-    seen = ndimage.gaussian_filter(lit, (blur, blur, 0.0)) + rng.normal(0.0, rng.uniform(0.0, 1.0), lit.shape)
-    coded = np.where(inside[..., None], quantise(seen / 255.0), image)
-    buffer = BytesIO()
-    Image.fromarray(coded).save(buffer, "JPEG", quality=int(rng.integers(88, 97)), subsampling=0)
-    return np.asarray(Image.open(buffer).convert("RGB"))
 
 
 def _opened(path: Path) -> U8:
