@@ -130,7 +130,10 @@ def _flag(score: Score) -> Flag:
     reading = score.measurement
     check = check_named(reading.check)
     known = check.estimators.get(reading.estimator) if check else None
-    box = None if reading.bbox is None else tuple(map(int, reading.bbox))
+    box: BBox | None = None
+    if reading.bbox is not None:
+        x0, y0, x1, y1 = map(int, reading.bbox)  # plain numbers: a record has to be JSON
+        box = x0, y0, x1, y1
     return Flag(reading.check, reading.estimator, reading.region, box, known.remedy if known else "retry")
 
 
