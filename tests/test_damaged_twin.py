@@ -36,7 +36,7 @@ def test_the_undamaged_image_passes(scores: dict[str, list[Score]]) -> None:
 def test_the_blurred_label_the_soft_logo_and_the_drift_on_one_side_are_caught(scores: dict[str, list[Score]]) -> None:
     assert sentinel.image_verdict(scores["twin"]) == "fail"
     found = failing(scores["twin"])
-    assert {("region_blur_sigma", "label"), ("region_blur_sigma", "logo")} <= found
+    assert {("excess_blur_sigma", "label"), ("excess_blur_sigma", "logo")} <= found
     assert "left_right_delta_e" in {estimator for estimator, _ in found}
     assert "tile_delta_e" in {estimator for estimator, _ in found}
 

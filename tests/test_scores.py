@@ -27,7 +27,8 @@ CONTRACT = [
 MEASURED = [
     Measurement("silhouette", "toe_deviation_max", "toe", 2.5, "px", 1.0, (1, 2, 30, 40), reason="inward"),
     Measurement("silhouette", "contour_deviation_max", "product", float("nan"), "px", 0.1),
-    Measurement("detail", "region_blur_sigma", "label:Zunge/ä b#1", None, "px", 0.0, applicable=False, reason="small"),
+    Measurement("label_legibility", "excess_blur_sigma", "label:Zunge/ä b#1", None, "px", 0.0, applicable=False,
+                reason="small"),
 ]
 
 

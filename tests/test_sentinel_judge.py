@@ -191,7 +191,7 @@ def test_an_estimator_without_a_limit_is_refused() -> None:
     (replace(READING, value=None, coverage=0.0, reason="no outline is there"), ("could not be measured", "no outline")),
     (replace(READING, coverage=0.2), ("20%", "50%")),
     (replace(READING, applicable=False, value=None, reason="the front is not known"), ("not checked", "front")),
-    (Measurement("detail", "region_blur_sigma", "label:tongue#1", 1.8, "px", 1.0),
+    (Measurement("label_legibility", "excess_blur_sigma", "label:tongue#1", 1.8, "px", 1.0),
      ("label tongue", "blurred", "1.8 px")),
     (Measurement("colour_drift", "left_right_delta_e", "material:upper", 4.1, "ΔE00", 1.0),
      ("material upper", "left and right", "4.1")),

@@ -33,7 +33,7 @@ INJECTED = [pytest.param(check, injector, id=f"{check.name}-{getattr(injector, '
 
 
 def test_every_file_of_the_package_is_found() -> None:
-    assert check_names() == ("background", "colour_drift", "delivery", "detail", "framing", "label_legibility",
+    assert check_names() == ("background", "colour_drift", "delivery", "framing", "label_legibility", "logo_sharpness",
                              "silhouette", "stitching", "texture")
 
 
@@ -84,7 +84,8 @@ def test_a_product_outside_the_picture_fails(scene: Scene) -> None:
     nothing = replace(scene.expected, alpha=np.zeros_like(scene.expected.alpha))
     scores = judge(measure(nothing, nothing.display, REGIONS))
     assert image_verdict(scores) == "fail"
-    looked_at = [score for score in scores if score.measurement.check in ("silhouette", "colour_drift", "detail")]
+    looked_at = [score for score in scores
+                 if score.measurement.check in ("silhouette", "colour_drift", "texture", "logo_sharpness")]
     assert "pass" not in {score.verdict for score in looked_at}
 
 

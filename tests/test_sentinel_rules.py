@@ -7,15 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.catalogue import Region
-from pipeline.sentinel import judge, measure
+from pipeline.sentinel import judge
 from pipeline.sentinel.checks.background import background
 from pipeline.sentinel.checks.delivery import delivery
 from pipeline.sentinel.checks.framing import framing
-from pipeline.sentinel.checks.not_covered import REASON
 from pipeline.sentinel.injectors import overexpose, tint_background
 from pipeline.sentinel.types import Expected, Measurement
-from tests.sentinel_scene import LABEL, Scene, shoe_scene
+from tests.sentinel_scene import Scene, shoe_scene
 
 
 def named(measurements: list[Measurement]) -> dict[str, Measurement]:
@@ -80,14 +78,6 @@ def test_burnt_pixels_count_only_where_they_should_not_be(scene: Scene) -> None:
     assert clean.value == 0.0
     assert burnt["clipped_share"].value == pytest.approx(0.1, abs=0.02)
     assert verdict(burnt["clipped_share"]) == "fail"
-
-
-def test_uncovered_regions_are_named(scene: Scene) -> None:
-    plain = Region("plain", "label", "*", LABEL.polygon)
-    measured = measure(scene.expected, scene.expected.display, (LABEL, plain))
-    unseen = {m.region for m in measured if m.reason == REASON}
-    assert unseen == {"label:tongue"}
-    assert {score.verdict for score in judge(m for m in measured if m.reason == REASON)} == {"not_applicable"}
 
 
 def crop(expected: Expected, pixels: int) -> Expected:

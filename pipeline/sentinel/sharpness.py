@@ -23,6 +23,7 @@ _HIGH_PASS = 3.0             # px; coarser structure belongs to light, not to sh
 _LEAST_CONTRAST = 0.010      # rms of high-passed code values 0..1; fainter texture drowns in JPEG noise
 _CANDIDATES: F64 = np.array([0.0, 0.3, 0.5, 0.7, 0.9, 1.1, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0, 5.0])
 _GAIN = (0.8, 1.25)          # local contrast that light and relief may change
+PRINT_GAIN = (0.3, 1.6)      # of a print: its edges tell σ by their shape, so that a pale one is not a soft one
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,11 @@ def luma_of(image: NDArray[np.uint8]) -> F32:
     return np.asarray(image @ np.array([0.2126, 0.7152, 0.0722], np.float32) / np.float32(255.0), np.float32)
 
 
-def fit_blur(expected: F32, observed: F32, mask: Bools) -> Blur | None:
+def fit_blur(expected: F32, observed: F32, mask: Bools, gain_range: tuple[float, float] = _GAIN) -> Blur | None:
     """σ by which ``observed`` (H, W luma) is softer than ``expected`` within ``mask``.
 
-    None where the expected picture shows too little texture there to tell.
+    ``gain_range`` is what local contrast may change by without counting as blur. None where the
+    expected picture shows too little texture there to tell.
     """
     corners = _textured_blocks(expected, mask)
     if not corners:
@@ -63,7 +65,7 @@ def fit_blur(expected: F32, observed: F32, mask: Bools) -> Blur | None:
     for sigma in _CANDIDATES:
         softened = _core(gaussian_filter(wanted_high, (0.0, sigma, sigma)) if sigma else wanted_high)
         cross, own = float((weight * softened * seen_high).sum()), float((weight * softened**2).sum())
-        gain = np.clip(cross / max(own, 1e-12), *_GAIN)
+        gain = np.clip(cross / max(own, 1e-12), *gain_range)
         errors.append(power - 2 * gain * cross + gain**2 * own)
         correlations.append(cross / max(float(np.sqrt(own * power)), 1e-12))
     best = int(np.argmin(errors))

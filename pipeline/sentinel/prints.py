@@ -1,0 +1,130 @@
+"""Labels and logos as they show in one shot: which can be judged, and how much softer than the rest they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter, minimum_filter
+
+from pipeline.catalogue import Region
+from pipeline.sentinel.evidence import bbox_of
+from pipeline.sentinel.occurrences import Occurrence, occurrences, uv_jacobian
+from pipeline.sentinel.sharpness import PRINT_GAIN, Blur, fit_blur, luma_of
+from pipeline.sentinel.types import U8, BBox, Expected
+
+F32 = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+SMALLEST_TEXT_PX = 10.0      # cap height; smaller letters cannot be told from texture
+SMALLEST_MARK_PX = 12.0      # a print's shorter side
+STEEPEST_DEG = 70.0          # beyond it a print is a sliver
+LEAST_SHOWN = 0.15           # share of a print that must show
+RECOGNISED = 0.3             # correlation; below it the image shows something else, and σ means nothing
+AROUND = 6                   # px of ground around a print that are looked at with it
+_CUT_OFF = (0.005, 0.995)    # luma at which an image has lost what was printed
+_DESIGNED = (0.01, 0.99)     # luma at which the faithful picture has nothing to lose
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """One visible copy of a label or logo, cut out with its surroundings."""
+
+    occurrence: Occurrence
+    window: tuple[slice, slice]
+    wanted: F32                            # (h, w) luma of the faithful picture, code values 0..1
+    seen: F32                              # (h, w) luma of the image
+    mask: Bools                            # (h, w) the print
+    solid: Bools                           # (h, w) the product, without its edge
+    blur: Blur | None                      # None: nothing is printed there that could blur
+
+    @property
+    def coverage(self) -> float:
+        """Share of the print that the image has not cut off."""
+        there = self.mask & (self.wanted > _DESIGNED[0]) & (self.wanted < _DESIGNED[1])
+        lost = there & ((self.seen < _CUT_OFF[0]) | (self.seen > _CUT_OFF[1]))
+        return 1.0 - int(np.count_nonzero(lost)) / max(int(np.count_nonzero(there)), 1)
+
+    @property
+    def size(self) -> str:
+        """Its size and angle in words."""
+        width, height = (round(size) for size in self.occurrence.size_px)
+        return f"{width} × {height} px, seen at {self.occurrence.view_angle_deg:.0f}°"
+
+
+def printed(expected: Expected, observed: U8, occurrence: Occurrence) -> Print:
+    """An occurrence cut out of both pictures."""
+    x0, y0, x1, y1 = occurrence.bbox
+    width, height = expected.size
+    margin = 4 * AROUND
+    left, top = max(0, x0 - margin), max(0, y0 - margin)
+    window = (slice(top, min(height, y1 + margin)), slice(left, min(width, x1 + margin)))
+    wanted, seen = luma_of(expected.display[window]), luma_of(observed[window])
+    mask = np.zeros(wanted.shape, bool)
+    mask[y0 - top:y1 - top, x0 - left:x1 - left] = occurrence.mask
+    solid = minimum_filter(expected.alpha[window] > 0.99, 3)
+    sheet = solid & (expected.instance_id[window] == occurrence.instance)
+    # A logo's polygon often follows its outline: the edge to tell its sharpness by then lies on the border.
+    # A label's own border is sewn or cut, and stays sharp when the print does not.
+    judged = mask | (maximum_filter(mask, 5) & sheet) if occurrence.region.kind == "logo" else minimum_filter(mask, 5)
+    blur = fit_blur(wanted, seen, judged, PRINT_GAIN) or fit_blur(wanted, seen, mask, PRINT_GAIN)
+    return Print(occurrence, window, wanted, seen, mask, solid, blur)
+
+
+def softness_elsewhere(expected: Expected, observed: U8, found: Sequence[Occurrence]) -> float:
+    """σ in px by which the product is softer than it should be where nothing is printed; 0 where none can tell."""
+    box = bbox_of(expected.alpha > 0.5)
+    if box is None:
+        return 0.0
+    window = (slice(box[1], box[3]), slice(box[0], box[2]))
+    plain = minimum_filter(expected.alpha[window] > 0.99, 5)
+    for occurrence in found:
+        x0, y0, x1, y1 = _moved(occurrence.bbox, box)
+        plain[y0:y1, x0:x1] &= ~occurrence.mask
+    overall = fit_blur(luma_of(expected.display[window]), luma_of(observed[window]), plain)
+    return overall.sigma if overall is not None and overall.correlation >= RECOGNISED else 0.0
+
+
+def excess(sigma: float, elsewhere: float) -> float:
+    """What a print's σ has beyond the whole picture's; variances subtract."""
+    return float(np.sqrt(max(sigma**2 - elsewhere**2, 0.0)))
+
+
+def shown_prints(expected: Expected, prints: Sequence[Region]) -> tuple[list[Occurrence], list[str]]:
+    """Occurrences of labels and logos, and the names of those that do not show in this shot."""
+    found = occurrences(expected, prints)
+    visible = {occurrence.region.name for occurrence in found}
+    return found, [f"{region.kind}:{region.name}" for region in prints if region.name not in visible]
+
+
+def unfit(expected: Expected, occurrence: Occurrence) -> str:
+    """Why an occurrence cannot be judged, or nothing."""
+    if occurrence.view_angle_deg > STEEPEST_DEG:
+        return f"it is seen at {occurrence.view_angle_deg:.0f}°, beyond {STEEPEST_DEG:.0f}°"
+    if occurrence.region.text and occurrence.cap_height_px < SMALLEST_TEXT_PX:
+        return f"its capitals are about {occurrence.cap_height_px:.0f} px high, under {SMALLEST_TEXT_PX:.0f}"
+    if min(occurrence.size_px) < SMALLEST_MARK_PX:
+        return f"it is {min(occurrence.size_px):.0f} px small, under {SMALLEST_MARK_PX:.0f}"
+    share = _share_shown(expected, occurrence)
+    return f"only {share:.0%} of it shows" if share < LEAST_SHOWN else ""
+
+
+def _share_shown(expected: Expected, occurrence: Occurrence) -> float:
+    """How much of the region's area in uv its visible pixels cover."""
+    x0, y0, x1, y1 = occurrence.bbox
+    slope = uv_jacobian(expected, (slice(y0, y1), slice(x0, x1)))[occurrence.mask]
+    area = np.abs(slope[:, 0, 0] * slope[:, 1, 1] - slope[:, 0, 1] * slope[:, 1, 0])
+    known = area[np.isfinite(area)]
+    if not known.size:
+        return 0.0
+    x, y = np.asarray(occurrence.region.polygon, np.float64).T
+    whole = 0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
+    # Pixels beside an edge have no slope of their own.
+    return float(known.mean()) * len(area) / max(whole, 1e-12)
+
+
+def _moved(bbox: BBox, origin: BBox) -> BBox:
+    """A box in the coordinates of another's corner; a print's pixels always lie within the product's box."""
+    return bbox[0] - origin[0], bbox[1] - origin[1], bbox[2] - origin[0], bbox[3] - origin[1]
