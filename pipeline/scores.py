@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from pipeline.errors import StoreError
+from pipeline.sentinel.evidence import evidence_path as evidence_path  # where crops lie is part of the schema
 from pipeline.sentinel.types import BBox, Measurement, Score
 from pipeline.store import Artifact, ArtifactStore
 
@@ -107,14 +108,6 @@ class ScoreContext:
     scored_at: datetime                    # with a time zone
     attempt: int = 0
     selected: bool = True                  # of several attempts the one that is delivered
-
-
-def evidence_path(measurement: Measurement, shot: str) -> str:
-    """Where a measurement's crop is kept inside the artefact; regions may hold any character."""
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", measurement.region)
-    if plain != measurement.region:
-        plain += "-" + hashlib.sha256(measurement.region.encode()).hexdigest()[:6]
-    return f"evidence/{shot}/{measurement.check}.{measurement.estimator}.{plain}.png"
 
 
 def score_rows(scores: Iterable[Score], context: ScoreContext) -> pa.Table:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.sentinel.types import U8, BBox, Expected
+from pipeline.sentinel.types import U8, BBox, Expected, Measurement
 
 _PADDING = 12      # px around the finding
 _LARGEST = 320     # px of one side of a crop; larger ones are thinned
@@ -29,3 +32,11 @@ def side_by_side(expected: Expected, observed: U8, bbox: BBox) -> U8:
     left, right = (picture[y0:y1:step, x0:x1:step] for picture in (expected.display, observed))
     gap = np.full((left.shape[0], _GAP, 3), 255, np.uint8)
     return np.concatenate([left, gap, right], axis=1)
+
+
+def evidence_path(measurement: Measurement, shot: str) -> str:
+    """Where a measurement's crop is kept inside the artefact; regions may hold any character."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", measurement.region)
+    if plain != measurement.region:
+        plain += "-" + hashlib.sha256(measurement.region.encode()).hexdigest()[:6]
+    return f"evidence/{shot}/{measurement.check}.{measurement.estimator}.{plain}.png"

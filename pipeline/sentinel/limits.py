@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 
 from pipeline.catalogue import LayerEntry, LimitEntry
 from pipeline.errors import SentinelError
-from pipeline.sentinel.registry import all_checks, registered
+from pipeline.sentinel.registry import Check, all_checks, registered
 from pipeline.sentinel.types import Layer, Limit
 
 CALIBRATION_ID = "engineering-1"
@@ -50,10 +50,11 @@ def limits_with(overrides: Mapping[str, LimitEntry]) -> dict[str, Limit]:
     return limits
 
 
-def overrides_of(layers: Mapping[Layer, LayerEntry], limits: Mapping[str, LimitEntry]) -> dict[str, LimitEntry]:
+def overrides_of(checks: Iterable[Check], layers: Mapping[Layer, LayerEntry], limits: Mapping[str, LimitEntry],
+                 ) -> dict[str, LimitEntry]:
     """A catalogue's ``layers`` and ``limits`` as overrides by check and by estimator; ``limits`` outrank."""
     merged: dict[str, LimitEntry] = {}
-    for check in registered().values():
+    for check in checks:
         if check.layer in layers:
             layer = layers[check.layer]
             merged[check.name] = LimitEntry(required=layer.required, enabled=layer.enabled)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib.metadata import entry_points
@@ -99,6 +99,11 @@ def house_checks(source: str, load: Callable[[], object]) -> tuple[Check, ...]:
     return tuple(made[name] for name in sorted(made))
 
 
+def enlist(checks: Iterable[Check]) -> None:
+    """Make loaded checks the ones of their names: another catalogue of this process may have brought others."""
+    _REGISTERED.update({check.name: check for check in checks})
+
+
 @cache
 def all_checks() -> tuple[Check, ...]:
     """Every check of ours and of installed packages, by name."""
@@ -140,5 +145,7 @@ def _restore(before: Mapping[str, Check]) -> None:
 def _try_out(found: Check) -> None:
     if not found.estimators:
         raise ValueError(f"{found.name!r} declares no estimators")
-    for estimator in found.estimators.values():
+    for name, estimator in found.estimators.items():
         estimator.defect.format(value=1.0, detail="", severity="")
+        if "." in name or "." in found.name:
+            raise ValueError(f"{found.name}.{name}: a dot parts check and estimator; neither may hold one")

@@ -17,7 +17,7 @@ def sentence(measurement: Measurement, limit: Limit, verdict: Verdict, words: st
     """
     where = place(measurement.region)
     check = check_named(measurement.check)
-    about = check.about if check else measurement.check.replace("_", " ")
+    about = check.about if check else f"{measurement.check} {measurement.estimator}".replace("_", " ")
     reason = measurement.reason or "no reason given"
     if verdict == "not_applicable":
         return f"{where}: {about} not checked: {reason}."
@@ -36,6 +36,15 @@ def sentence(measurement: Measurement, limit: Limit, verdict: Verdict, words: st
     bound = limit.fail if verdict == "fail" or limit.warn is None else limit.warn
     closing = "." if verdict == "fail" else ": worth a look."
     return f"{where} {text}; {comparison} {bound:g} {measurement.unit} is allowed{closing}".replace("  ", " ")
+
+
+def accepts(words: str) -> bool:
+    """Whether a template holds nothing but {value}, {detail} and {severity}."""
+    try:
+        words.format(value=1.0, detail="", severity="")
+    except (KeyError, IndexError, ValueError, AttributeError):
+        return False
+    return True
 
 
 def severity(value: float | None, limit: Limit) -> str:
