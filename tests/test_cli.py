@@ -159,7 +159,7 @@ def test_report_and_verify(packshot: Command, house: House) -> None:
 
 
 def test_bad_usage_is_json_under_json(packshot: Command, tmp_path: Path) -> None:
-    for arguments in (("score", "x.png"), ("doctor", "--nonsense"),
+    for arguments in (("score",), ("doctor", "--nonsense"),
                       ("render", "x.obj", "--out", tmp_path, "--scale", 9)):
         status, out, _ = packshot(*arguments, "--json")
         assert (status, json.loads(out)["error"]["code"]) == (2, "usage")
