@@ -44,7 +44,7 @@ class Strip:
     y: F32              # (m, n)
     shown: Bools        # (m, n) whether the product shows there, and nothing else within a pixel
     px_along: F64       # (n,) pixels per uv along the path
-    px_across: F64      # (n,) and across it
+    px_across: F64      # (n,) and square to it in the picture, which a slanted view makes shorter
 
     def sample(self, picture: U8 | F32) -> F32:
         """(m, n) or (m, n, c) bilinear samples of a picture (H, W) or (H, W, c)."""
@@ -95,9 +95,15 @@ def unrolled(expected: Expected, occurrence: Occurrence) -> Strip | None:
 
     nearest, empty = _nearest(np.rint((s - start) / step_s).astype(np.intp), np.rint(o / step_o).astype(np.intp) + half,
                               (len(grid_o), len(grid_s)))
-    ds, do = grid_s[None, :] - s[nearest], grid_o[:, None] - o[nearest]
-    dx, dy = xs[nearest] * ds + xo[nearest] * do, ys[nearest] * ds + yo[nearest] * do
-    x, y = columns[nearest] + dx, rows[nearest] + dy
+    number = np.full(solid.shape, -1, np.intp)
+    number[rows, columns] = np.arange(len(rows))
+    for _ in range(2):  # nearest along and across the seam first; then nearest in the picture, which may be skewed
+        ds, do = grid_s[None, :] - s[nearest], grid_o[:, None] - o[nearest]
+        dx, dy = xs[nearest] * ds + xo[nearest] * do, ys[nearest] * ds + yo[nearest] * do
+        x, y = columns[nearest] + dx, rows[nearest] + dy
+        closer = number[np.clip(np.rint(y), 0, solid.shape[0] - 1).astype(np.intp),
+                        np.clip(np.rint(x), 0, solid.shape[1] - 1).astype(np.intp)]
+        nearest = np.where(closer >= 0, closer, nearest)
     # A sample is sound where the product covers all four pixels that it mixes.
     whole = minimum_filter(solid, size=2, origin=-1, mode="constant")
     inside = (x >= 0) & (y >= 0) & (x < solid.shape[1] - 1) & (y < solid.shape[0] - 1)
@@ -108,7 +114,7 @@ def unrolled(expected: Expected, occurrence: Occurrence) -> Strip | None:
     middle = nearest[half]
     top, left = window[0].start, window[1].start
     return Strip(occurrence, grid_s, grid_o, (x + left).astype(np.float32), (y + top).astype(np.float32), shown,
-                 density_along[middle], density_across[middle])
+                 density_along[middle], 1.0 / (np.abs(det) * density_along)[middle])
 
 
 def band_width(region: Region) -> float:

@@ -24,7 +24,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-_FEWEST = 8         # legible stitches of a seam worth damaging
+_FEWEST = 6         # legible stitches of a seam worth damaging
 _EDGE = 1.0         # samples over which a repaired stretch fades into the picture
 
 

@@ -25,7 +25,8 @@ _UNEQUAL = 0.35             # of the strongest row's height; a lower ridge is no
 _RHYTHM = 0.3               # share of the rows' power that their pitch must hold
 _STRETCH = 24.0             # thicknesses; six stitches and more
 _SHORTEST_STRETCH = 64      # columns
-_STRETCH_SHOWN = 0.6        # share of a stretch that must show
+_STRETCH_SHOWN = 0.7        # share of a stretch that must show
+_PADDED = 8                 # times its length, to read a line to a fraction of its width
 _SHORTEST_PITCH = 2.5       # columns
 _LONGEST_PITCH = 6.0        # thread thicknesses
 _NO_RHYTHM = 3.0            # thicknesses a stretch is long where no pitch is seen
@@ -103,7 +104,8 @@ def thread_of(strip: Strip, wanted: F32, rows: int, width: float) -> Thread | No
             best = Thread(colour.astype(np.float32), centres, thickness, 0.0, contrast)
     if best is None:
         return None
-    pitch = _pitch(row_signals(strip, best, relief @ best.colour), best)
+    # Summed over stretches, for a rhythm need not stay in step along a whole seam.
+    pitch = _pitch(_spectra(row_signals(strip, best, relief @ best.colour), best).sum(axis=0))
     return Thread(best.colour, best.rows, best.thickness, pitch, best.contrast)
 
 
@@ -118,8 +120,9 @@ def row_signals(strip: Strip, thread: Thread, signal: F32) -> F64:
     result = np.zeros((len(thread.rows), signal.shape[1]))
     for i, centre in enumerate(np.rint(thread.rows).astype(int)):
         band = slice(max(0, centre - reach), centre + reach + 1)
-        shown = strip.shown[band].all(axis=0)
-        result[i] = np.where(shown, signal[band].mean(axis=0), 0.0)
+        shown = strip.shown[band]
+        mean = np.where(shown, signal[band], 0.0).sum(axis=0) / np.maximum(shown.sum(axis=0), 1)
+        result[i] = np.where(shown.mean(axis=0) >= _WHOLE, mean, 0.0)
     return result
 
 
@@ -205,20 +208,20 @@ def _rows_at(heights: F64, thread: Thread, least: float) -> F64:
     return np.array([peak + _parabola(heights, peak) for peak in peaks])
 
 
-def pitch_ratio(strip: Strip, thread: Thread, wanted: F32, seen: F32, present: Bools, starts: NDArray[np.intp]
+def pitch_ratio(strip: Strip, thread: Thread, stitches: Stitches, wanted: F32, seen: F32, present: Bools
                 ) -> float | None:
-    """Pitch in the image over pitch in the faithful picture, of the stitches (rows, n) that both show.
+    """Pitch in the image over pitch in the faithful picture, the median over stretches of half a dozen stitches.
 
-    None where either picture has no rhythm.
+    Only stitches (rows, n) that are ``present`` count. None where no stretch has a rhythm in both pictures.
     """
-    if not thread.pitch:
-        return None
     there = np.zeros((len(present), len(strip.along)))
-    there[:, :starts[-1]] = np.repeat(present, np.diff(starts), axis=1)
-    first, second = (there * row_signals(strip, thread, thread_signal(strip, thread, picture))
+    there[:, :stitches.starts[-1]] = np.repeat(present, np.diff(stitches.starts), axis=1)
+    first, second = (_spectra(there * row_signals(strip, thread, thread_signal(strip, thread, picture)), thread)
                      for picture in (wanted, seen))
-    before, after = (_pitch(signals, thread, thread.pitch) for signals in (first, second))
-    return after / before if before and after else None
+    pairs = [(before, _pitch(after, around=before)) for faithful, after in zip(first, second, strict=True)
+             if (before := _pitch(faithful))]
+    ratios = [after / before for before, after in pairs if after]
+    return float(np.median(ratios)) if len(ratios) >= max(1, len(pairs) / 2) else None
 
 
 def _without_leather(picture: F32, shown: Bools) -> F32:
@@ -258,34 +261,40 @@ def _half_width(heights: F64, peaks: NDArray[np.intp], prominence: F64) -> float
     return float(np.median(widths))
 
 
-def _pitch(signals: F64, thread: Thread, around: float = 0.0) -> float:
-    """Columns from stitch to stitch: the strongest line in the rows' power; 0 where none stands out.
-
-    Power is summed over overlapping stretches: a rhythm need not stay in step along a whole seam. ``around``
-    is the pitch to look for, give or take a fifth, so that an overtone is not taken for it.
-    """
+def _spectra(signals: F64, thread: Thread) -> F64:
+    """(k, f) power of the rows' signals over overlapping stretches, without what is slower than any stitch."""
     thick = max(1.0, thread.thickness * STEP_ACROSS / STEP_ALONG)
     length = min(signals.shape[1], max(_SHORTEST_STRETCH, int(_STRETCH * thick)))
     if length < 16:
-        return 0.0
-    padded, window = 8 * length, np.hanning(length)
-    power = np.zeros(padded // 2 + 1)
+        return np.zeros((0, 1))
+    padded, window = _PADDED * length, np.hanning(length)
+    powers = []
     for start in range(0, signals.shape[1] - length + 1, max(1, length // 2)):
         part = signals[:, start:start + length]
         known = part != 0
         count = known.sum(axis=1, keepdims=True)
         mean = part.sum(axis=1, keepdims=True) / np.maximum(count, 1)
         stretch = np.where(known & (count >= _STRETCH_SHOWN * length), part - mean, 0.0) * window
-        power += (np.abs(np.fft.rfft(stretch, padded, axis=1)) ** 2).sum(axis=0)
-    frequency = np.arange(len(power)) / padded
+        powers.append((np.abs(np.fft.rfft(stretch, padded, axis=1)) ** 2).sum(axis=0))
+    power = np.array(powers)
     # Slower changes are of the light, or of what hides the seam in places.
-    power[frequency < 1.0 / max(_LONGEST_PITCH * thick, 4 * _SHORTEST_PITCH)] = 0.0
+    power[:, np.arange(power.shape[1]) < padded / max(_LONGEST_PITCH * thick, 4 * _SHORTEST_PITCH)] = 0.0
+    return power
+
+
+def _pitch(power: F64, around: float = 0.0) -> float:
+    """Columns from stitch to stitch: the strongest line of a spectrum (f,); 0 where none stands out.
+
+    ``around`` is the pitch to look for, give or take a fifth, so that an overtone is not taken for it.
+    """
+    padded = 2 * (len(power) - 1)
+    frequency = np.arange(len(power)) / max(padded, 1)
     sought = frequency <= 1.0 / _SHORTEST_PITCH
     if around:
         sought &= np.abs(frequency * around - 1.0) <= 0.2
     peak = int(np.where(sought, power, 0.0).argmax())
-    line = power[max(0, peak - 16):peak + 17].sum() / max(float(power.sum()), 1e-9)
-    if power[peak - 1] == 0.0 or (not around and line < _RHYTHM):
+    line = power[max(0, peak - 2 * _PADDED):peak + 2 * _PADDED + 1].sum() / max(float(power.sum()), 1e-9)
+    if line < _RHYTHM or power[peak - 1] == 0.0 or not sought[max(0, peak - 1):peak + 2].all():
         return 0.0
     return float(padded / (peak + _parabola(power, peak)))
 

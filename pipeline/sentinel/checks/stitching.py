@@ -30,7 +30,7 @@ from pipeline.sentinel.types import U8, BBox, Expected, Limit, Measurement
 F32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
-FEWEST_STITCHES = 8      # of a row; a share of fewer means nothing
+FEWEST_STITCHES = 6      # of a row; a share of fewer means nothing
 _MISSING = 0.4           # of the contrast a stitch should have; below it nobody sees one
 _BOTH_ROWS = 0.3         # of the stitches must show beside those of all other rows, or their gap is not known
 _COUNT_WORDS = ("no row", "one row", "two rows", "three rows", "four rows", "five rows", "six rows")
@@ -44,8 +44,8 @@ ESTIMATORS: Mapping[str, Estimator] = {
     "rows_missing": Estimator(Limit(fail=0.5, warn=0.25), "is wrong:{detail}", remedy="repair"),
     # Faithful images read up to 0.02, warped ones 0.04; rows 15 % closer together must fail.
     "row_gap_change": Estimator(Limit(fail=0.08, warn=0.05), "has rows {value:.0%}{detail}"),
-    # A picture softer by half a pixel keeps 0.8 of thin threads' contrast; half of it is a faded seam.
-    "stitch_contrast": Estimator(Limit(fail=0.55, warn=0.7, direction="min", perfect=1.0),
+    # A picture softer by half a pixel keeps 0.65 of the contrast of threads 1.5 px thin; half of it is a faded seam.
+    "stitch_contrast": Estimator(Limit(fail=0.5, warn=0.6, direction="min", perfect=1.0),
                                  "is faint: its stitches show {value:.0%} of their contrast{detail}"),
     # The rhythm of the whole seam; faithful images keep it within 1 %.
     "pitch_change": Estimator(Limit(fail=0.06, warn=0.04), "has stitches {value:.0%}{detail}"),
@@ -198,14 +198,14 @@ def _contrast(seam: _Seam, coverage: float) -> Measurement:
 
 def _pitch(seam: _Seam, coverage: float) -> Measurement:
     """Relative change of the distance from stitch to stitch."""
-    if not seam.thread.pitch:
-        return _without_value("pitch_change", seam.occurrence.name,
-                              "its stitches cannot be told apart, even in the faithful picture", False)
-    stitches = seam.stitches
+    stitches, name = seam.stitches, seam.occurrence.name
+    legible = pitch_ratio(seam.strip, seam.thread, stitches, seam.wanted, seam.wanted, stitches.legible)
+    if legible is None:
+        return _without_value("pitch_change", name, "its rhythm cannot be read, even in the faithful picture", False)
     present = stitches.read & (stitches.contrast >= _MISSING)
-    ratio = pitch_ratio(seam.strip, seam.thread, seam.wanted, seam.seen, present, stitches.starts)
-    if ratio is None or 2 * present[seam.rows].sum() < stitches.read[seam.rows].sum():
-        return _without_value("pitch_change", seam.occurrence.name, "the image shows no rhythm of stitches")
+    ratio = pitch_ratio(seam.strip, seam.thread, stitches, seam.wanted, seam.seen, present)
+    if ratio is None:
+        return _without_value("pitch_change", name, "the image shows no rhythm of stitches")
     way = "longer" if ratio > 1 else "shorter"
     first, last = _longest_run(stitches.read[seam.rows[0]])
     return _at(seam, "pitch_change", abs(ratio - 1.0), "share", coverage, first, min(last, first + 2 * SEGMENT),
