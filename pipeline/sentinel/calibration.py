@@ -106,7 +106,7 @@ def resolution_class(size: tuple[int, int]) -> str:
 
 def region_kind(region: str) -> str:
     """``label:tongue#1`` → ``label``."""
-    return region.partition(":")[0]
+    return region.partition(":")[0].partition("~")[0]
 
 
 def calibrate(samples: Iterable[Sample], alpha: float = 0.01) -> Calibration:
@@ -145,8 +145,13 @@ def calibrated(limit: Limit, measurement: Measurement, calibration: Calibration 
                                      region_kind(measurement.region)))
     if found is None:
         return limit
-    cell, group, excess = found
-    bound = cell.location + _sign(limit) * excess * cell.scale
+    return cell_limit(limit, *found)
+
+
+def cell_limit(limit: Limit, cell: Cell, group: Group) -> Limit:
+    """The stricter of a limit and what a calibrated cell of its group makes of it."""
+    assert group.excess is not None
+    bound = cell.location + _sign(limit) * group.excess * cell.scale
     nearly_perfect = limit.perfect + FLOOR * (limit.fail - limit.perfect)
     if stricter(bound, nearly_perfect, limit.direction) == bound:
         bound = nearly_perfect                 # whatever good images read, a perfect reading passes
@@ -274,8 +279,8 @@ def _fitted(samples: Sequence[Sample], limits: Mapping[str, Limit]) -> list[Cell
 
 
 @cache
-def _cells(calibration: Calibration) -> Mapping[tuple[str, str, str, str, str], tuple[Cell, Group, float]]:
-    return {(group.refiner, group.resolution, cell.check, cell.estimator, cell.region): (cell, group, group.excess)
+def _cells(calibration: Calibration) -> Mapping[tuple[str, str, str, str, str], tuple[Cell, Group]]:
+    return {(group.refiner, group.resolution, cell.check, cell.estimator, cell.region): (cell, group)
             for group in calibration.groups if group.excess is not None for cell in group.cells}
 
 

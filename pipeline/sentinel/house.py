@@ -22,6 +22,7 @@ from upath import UPath
 
 from pipeline.catalogue import LayerEntry, RuleEntry, is_local
 from pipeline.errors import SentinelError
+from pipeline.sentinel.calibration import region_kind
 from pipeline.sentinel.evidence import evidence_path
 from pipeline.sentinel.registry import ENTRY_POINTS, Check, enlist, house_checks, registered
 from pipeline.sentinel.sentences import accepts
@@ -95,7 +96,7 @@ def rule_scores(rules: Iterable[RuleEntry], measurements: Sequence[Measurement],
 def _scores(rule: RuleEntry, measurements: Sequence[Measurement], shot: str, layer: LayerEntry | None) -> list[Score]:
     check, estimator = rule.reading.split(".")
     about = [m for m in measurements if (m.check, m.estimator) == (check, estimator)
-             and (fnmatchcase(m.region, rule.region) or fnmatchcase(m.region.partition(":")[0], rule.region))]
+             and (fnmatchcase(m.region, rule.region) or fnmatchcase(region_kind(m.region), rule.region))]
     if not about:
         unit = registered()[check].unit
         about = [Measurement(RULES, rule.name, "image", None, unit, 0.0, applicable=False,
