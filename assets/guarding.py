@@ -29,9 +29,9 @@ def attempts_for(sku: Sku, preset: str) -> int:
 
 def judged_by(sku: Sku) -> dict[str, Any]:
     """All that a guard's decisions depend on; part of the images' inputs while it is on, and only then."""
-    return {"attempts": sku.settings.guard.attempts, "sentinel": sentinel.VERSION,
-            "limits": {key: entry.model_dump(mode="json") for key, entry in sku.settings.limits.items()},
-            "calibration": sentinel.CALIBRATION_ID, "category": sku.product.category}
+    judging = sku.bench.judging
+    return {"attempts": sku.settings.guard.attempts, "sentinel": sentinel.VERSION, **judging.inputs,
+            "checks": dict(judging.sources), "category": sku.product.category}
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,10 @@ def guarded(sku: Sku, refiner: Refiner, shot: str, first: Ready, attempts: int, 
         return refiner.refine([request_for(sku, shot, attempt.number, attempt.restraints)])[0]
 
     def measure(image: U8) -> list[Score]:
-        measurements = sku.bench.sentinel.measure(sku.passes(shot), image, sku.regions)
-        return sku.bench.sentinel.judge(measurements, sku.settings.limits)
+        judging, passes = sku.bench.judging, sku.passes(shot)
+        return judging.judge(sku.bench.sentinel.measure(passes, image, sku.regions, judging.checks), shot=shot,
+                             category=sku.product.category, size=(passes.shot.width, passes.shot.height),
+                             refiner=sentinel.refiner_id(refiner.identity.preset, _version_of(refiner)))
 
     found = guard(refine_once, measure, attempts)
     number, image = found.kept.attempt.number, found.kept.refined
@@ -71,7 +73,7 @@ def guarded(sku: Sku, refiner: Refiner, shot: str, first: Ready, attempts: int, 
 
 
 def _rows(sku: Sku, refiner: Refiner, shot: str, found: Guarded, version: str) -> pa.Table:
-    identity, now = refiner.identity, datetime.now(UTC)
+    now = datetime.now(UTC)
     tables = []
     for tried in found.tries:
         if tried.refined is None:
@@ -79,11 +81,16 @@ def _rows(sku: Sku, refiner: Refiner, shot: str, found: Guarded, version: str) -
         number = tried.attempt.number
         context = ScoreContext(
             sku=sku.name, shot=shot, attempt=number, selected=tried is found.kept,
-            image_sha256=array_sha256(tried.refined.pixels), calibration_id=sentinel.CALIBRATION_ID,
+            image_sha256=array_sha256(tried.refined.pixels), calibration_id=sku.bench.judging.calibration_id,
             category=sku.product.category, data_version=version, sentinel_version=str(sentinel.VERSION),
-            refiner=identity.preset, refiner_version=f"{identity.version}:{identity.model_sha256[:12]}".rstrip(":"),
+            refiner=refiner.identity.preset, refiner_version=_version_of(refiner),
             seed=seed_for(sku.name, shot, number), run_id=sku.bench.run_id, scored_at=now)
         # Crops of attempts that are not kept are not kept either.
         scores = [replace(score, measurement=replace(score.measurement, evidence=None)) for score in tried.scores]
         tables.append(score_rows(scores, context))
     return pa.concat_tables(tables)
+
+
+def _version_of(refiner: Refiner) -> str:
+    """As the score table names it."""
+    return f"{refiner.identity.version}:{refiner.identity.model_sha256[:12]}".rstrip(":")

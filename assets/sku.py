@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pipeline.catalogue import Catalogue
 from pipeline.errors import StoreError
 from pipeline.refine.types import Refined
 from pipeline.refining import Batch
+from pipeline.sentinel import Judging
 from pipeline.store import Artifact, ArtifactStore
 from pipeline.workpiece import Workpiece
 from resources import RefinerResource, RendererResource, SentinelResource
@@ -23,6 +25,11 @@ class Bench:
     refiner: RefinerResource
     sentinel: SentinelResource
     run_id: str
+
+    @cached_property
+    def judging(self) -> Judging:
+        """How the catalogue wants its images judged. Raises SentinelError where what it names cannot be used."""
+        return self.sentinel.judging(self.catalogue)
 
     def sku(self, name: str) -> Sku:
         """Put one SKU on the bench. Raises CatalogueError where its folder cannot be used."""

@@ -160,6 +160,7 @@ def test_freedom_is_the_restraint_s_in_its_box_and_whole_far_from_it() -> None:
 SETTINGS = "scale: 0.1\nshots: [square]\ndelivery: {deliver_unrefined: true}\n"
 ON = "guard: {attempts: 3}\n"
 LOOSE = "limits: {silhouette.contour_deviation_p99: {fail: 99}}\n"
+RULE = "rules: [{name: impossible, reading: silhouette.contour_deviation_p99, max: -1}]\n"
 VERSIONS = count(1)
 
 
@@ -295,7 +296,14 @@ def test_without_a_guard_limits_touch_no_pixels_and_with_one_they_do(house: Hous
     assert house.kept("a") == {name: NAMES.index(name) < NAMES.index("refined_images") for name in NAMES}
     configure(house, ON)
     assert house.batch("a").success
-    assert house.versions("a")["refined_images"] not in (guarded, before["refined_images"])
+    strict = house.versions("a")["refined_images"]
+    assert strict not in (guarded, before["refined_images"])
+    configure(house, ON + RULE)
+    assert house.batch("a").success, house.store.errors()
+    assert house.versions("a")["refined_images"] not in (strict, guarded), "a house's rules are limits too"
+    record = record_of(house, "a")
+    assert len(record["attempts"]) == 3, "nothing passes this rule"
+    assert "house" in {finding["check"] for finding in record["attempts"][0]["findings"]}
 
 
 def test_a_picture_that_is_the_renderer_s_own_is_never_made_again(tmp_path: Path) -> None:
