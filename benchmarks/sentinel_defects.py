@@ -43,7 +43,7 @@ CLOSER = 0.85                  # times the rows' gap
 DENT = 0.06                    # standard deviation, share of the product's size
 SMEAR = (10.0, 2.0)            # px, along and across
 SMEAR_RADIUS = 34.0            # px
-PLAINEST = 0.004               # rms of the texture, code values 0..1: a smear over less changes nothing
+PLAINEST = 0.008               # rms of the texture, code values 0..1: a smear over less changes nothing
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -495,7 +495,7 @@ ROWS: Mapping[str, Row] = {row.name: row for row in (
     Row("stitches missing", missing_stitches, (MISSING,), "of one row", ("detail", "whole")),
     Row("rows merged", merged_rows, (1.0,), "rows", ("detail", "whole")),
     Row("row gap", closer_rows, (CLOSER,), "times", ("detail", "whole")),
-    Row("smear", smeared, (1.0,), "times", ("whole", "detail")),
+    Row("smear", smeared, (1.0,), "times", ("whole", "detail"), 1),
 )}
 
 

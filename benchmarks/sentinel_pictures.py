@@ -36,6 +36,7 @@ from pipeline.sentinel import expected_from
 U8 = NDArray[np.uint8]
 CLEAN_SEED = 1                 # production's is 0
 PATHS = 1_200_000              # of a picture: as many per pixel, four, as production has at 1080²
+INVISIBLE = 1.0                # rms of the pixels it changed, code values; less changes no picture
 INDEX = "pictures.json"
 
 
@@ -128,6 +129,8 @@ def _damaged(row: Row, views: dict[str, View], studio: Studio, folder: Path, num
             drawn = studio.drawn(scene)
             where = view.passes.alpha > 0 if damaged.where is None else damaged.where
             size_found = severity(row.name, view.passes, drawn, where)
+            if size_found.visible < INVISIBLE:
+                continue
             file = f"{name}.{row.name.replace(' ', '-')}-{size:g}.png"
             seed = 2 + zlib.crc32(f"{folder.name}/{file}".encode()) % 1_000_000
             Image.fromarray(display(studio.traced(scene, drawn, seed))).save(folder / file)

@@ -34,14 +34,15 @@ F64 = NDArray[np.float64]
 Split = Literal["calibration", "test"]
 Edit = Callable[[Product], Product]
 
-SIDE = 640                     # px of a picture
+SIDE = 640                     # px of a picture of the whole product
+CLOSE_SIDE = 448               # of a close view, which its product fills: tracing costs by the pixel
 FIRST_SEED = 7_000_000         # far from those the embedded model was trained with
-PER_FAMILY = {"test": 26, "calibration": 18}
-DAMAGED = {"boot": 16, "backpack": 16, "bottle": 14, "headwear": 14, "kettle": 12, "lamp": 8}  # first of each family
-STAGES = ("white", "sweep", "white", "window", "white", "sweep", "cafe", "white", "curb")
+PER_FAMILY = {"test": 26, "calibration": 23}
+DAMAGED = {"boot": 12, "backpack": 12, "bottle": 8, "headwear": 10, "kettle": 6, "lamp": 3}  # first of each family
+STAGES = ("white", "sweep", "white", "sweep", "window", "white", "sweep")
 FACING = {"boot": Front("+z", 1.0, "manifest"), "headwear": Front("+z", 1.0, "manifest")}  # as product.yaml would say
 FINEST = 2.0                   # px per texel in a close view: a map shows no detail closer up
-RASTER_LIGHT = 4               # every so many products are seen in drawn light, as where nothing can trace
+TRACED = 3                     # of undamaged products every so many is path-traced; tracing is ten times as dear
 IN_SIGHT = {"boot": ("left", "right"), "backpack": ("pocket",)}  # parts whose seams a close view shows best
 ONE = Shot("").instances
 _FILES = {"racquet-gltf": "TennisRacquet.gltf", "mixer-glb": "Mixer.glb", "wickerchair-glb": "WickerChair.glb"}
@@ -74,7 +75,7 @@ class Plan:
 
 
 def plans() -> list[Plan]:
-    """Damaged products first, families in turn, so that a run that was cut short is balanced."""
+    """Families in turn, and damaged products among the others, so that a run that was cut short is balanced."""
     split = families_by_split()
     damaged = _in_turn({family: _procedural(family, "test", range(most)) for family, most in DAMAGED.items()})
     others = _in_turn({
@@ -82,7 +83,10 @@ def plans() -> list[Plan]:
            for family in split["test"]},
         **{family: _procedural(family, "calibration", range(PER_FAMILY["calibration"]))
            for family in split["calibration"]}})
-    return [*damaged, *_real(), *others]
+    every = len(others) / len(damaged)
+    mixed = [plan for place, one in enumerate(damaged)
+             for plan in (one, *others[round(place * every):round((place + 1) * every)])]
+    return [*mixed, *_real()]
 
 
 def families_by_split() -> dict[Split, list[str]]:
@@ -101,7 +105,7 @@ def _procedural(family: str, split: Split, numbers: range) -> list[Plan]:
         return lambda: procedural(family, number)
 
     return [Plan(f"{family}-{number:03d}", family, split, opener(number), number=number,
-                 raster=number % RASTER_LIGHT == RASTER_LIGHT - 1 and number >= DAMAGED.get(family, 0),
+                 raster=number % TRACED != 0 and number >= DAMAGED.get(family, 0),
                  damaged=number < DAMAGED.get(family, 0)) for number in numbers]
 
 
@@ -153,7 +157,7 @@ def _shots(mesh: Mesh, regions: Sequence[Region], number: int, both: bool) -> tu
     whole = Shot("whole", OrbitCamera(azimuth, elevation, float(rng.uniform(60.0, 100.0)), 0.82), SIDE, SIDE, stage)
     if chosen is None:
         return (whole,)
-    close = Shot("detail", OrbitCamera(elevation_deg=14.0, fill=_fill(mesh, chosen)), SIDE, SIDE, other,
+    close = Shot("detail", OrbitCamera(elevation_deg=14.0, fill=_fill(mesh, chosen)), CLOSE_SIDE, CLOSE_SIDE, other,
                  framed_region=chosen.name)
     return (whole, close) if both else ((whole, close)[number % 2],)
 
@@ -186,7 +190,7 @@ def _facing(mesh: Mesh, region: Region) -> tuple[float, float]:
 
 def _fill(mesh: Mesh, region: Region) -> float:
     """Share of the frame, so that a texel of a painted map (1024²) is at most ``FINEST`` px."""
-    widest = SIDE / FINEST / 1024 * metres_per_uv(mesh, region.material)   # metres that the frame must show
+    widest = CLOSE_SIDE / FINEST / 1024 * metres_per_uv(mesh, region.material)   # metres that the frame must show
     return float(np.clip(_extent(mesh, region) / widest, 0.15, 0.85))
 
 

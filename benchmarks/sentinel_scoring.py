@@ -38,8 +38,10 @@ from pipeline.sentinel.registry import Check
 
 U8 = NDArray[np.uint8]
 MEASUREMENTS = "measurements.parquet"
-CLEAN = {"test": (("traced", True), ("traced", False), ("embedded", False), ("unlocked", False), ("none", False)),
-         "calibration": (("traced", False), ("embedded", False), ("none", False))}  # source, plain
+NOTHING = "pixels: nothing"    # the injector found nothing in the picture that it could damage
+# How often an honest picture of a source is looked at: plain, and through so many draws of nuisances.
+LOOKS = {"test": {"traced": (0, 1), "embedded": (1, 2), "unlocked": (1,), "none": (1, 2)},
+         "calibration": {"traced": (1, 2), "embedded": (1, 2), "unlocked": (1,), "none": (1, 2)}}
 _SCHEMA = pa.schema([
     ("product", pa.string()), ("family", pa.string()), ("split", pa.string()), ("raster", pa.bool_()),
     ("shot", pa.string()), ("stage", pa.string()), ("file", pa.string()), ("source", pa.string()),
@@ -56,23 +58,28 @@ class Sight:
     """One picture as it is scored."""
 
     picture: Mapping[str, Any]         # as in pictures.json
-    plain: bool
+    look: int                          # 0 plain, else a draw of nuisances
+    injected: str = ""                 # check.injector, put into the picture before it is seen
 
     @property
     def name(self) -> str:
-        return f"{self.picture['shot']}/{self.picture['file'] or 'expected'}/{'plain' if self.plain else 'drawn'}"
+        return f"{self.picture['shot']}/{self.picture['file'] or 'expected'}/{self.injected or self.look}"
 
 
 def sights(about: Mapping[str, Any]) -> Iterator[Sight]:
-    """What is scored of one product: honest pictures of every source, and every damaged one plain and drawn."""
+    """What is scored of one product: honest pictures of every source, and every damaged one plain and drawn.
+
+    Products with damaged pictures also get every check's pixel injectors, in their traced pictures.
+    """
+    damaged = any(picture["defect"] for picture in about["pictures"])
     for picture in about["pictures"]:
         if picture["defect"]:
-            yield Sight(picture, True)
-            yield Sight(picture, False)
+            yield from (Sight(picture, look) for look in (0, 1))
             continue
-        for source, plain in CLEAN[about["split"]]:
-            if source == picture["source"]:
-                yield Sight(picture, plain)
+        yield from (Sight(picture, look) for look in LOOKS[about["split"]][picture["source"]])
+        if damaged and picture["source"] == "traced":
+            yield from (Sight(picture, 1, f"{check.name}.{injector.__name__}")
+                        for check in all_checks() for injector in check.injectors)
 
 
 def stamp(check: Check) -> str:
@@ -111,7 +118,8 @@ def score(folder: Path, wanted: Sequence[str] | None = None) -> int:
     regions = tuple(_region(region) for region in about["regions"])
     scene: tuple[str, Expected] | None = None
     for sight in sights(about):
-        todo = [check for check in checks if (sight.name, check.name) not in done]
+        todo = [check for check in checks if (sight.name, check.name) not in done
+                and (not sight.injected or sight.injected.startswith(f"{check.name}."))]
         if not todo:
             continue
         shot = sight.picture["shot"]
@@ -130,8 +138,12 @@ def _measured(about: Mapping[str, Any], sight: Sight, expected: Expected, folder
               checks: Sequence[Check]) -> Iterator[dict[str, Any]]:
     picture = sight.picture
     image: U8 = np.asarray(Image.open(folder / picture["file"])) if picture["file"] else expected.display
+    if sight.injected:
+        [inject] = [one for one in checks[0].injectors if sight.injected == f"{checks[0].name}.{one.__name__}"]
+        whole, image = image, inject(expected, image, regions)
+        picture = {**picture, "defect": f"pixels: {inject.__name__}" if np.any(whole != image) else NOTHING}
     rng = np.random.default_rng(zlib.crc32(f"{about['product']}/{sight.name}".encode()))
-    nuisance = Nuisance() if sight.plain else draw(rng, expected.white_backdrop)
+    nuisance = Nuisance() if sight.look == 0 else draw(rng, expected.white_backdrop)
     image = seen_through(nuisance, image, expected.alpha, expected.white_backdrop, rng)
     fixed = {**{name: about[name] for name in ("product", "family", "split", "raster")},
              **{name: picture[name] for name in ("shot", "file", "source", "defect", "nominal", "injected", "visible",
