@@ -17,8 +17,8 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import product, zip_longest
+from functools import cache, partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +36,14 @@ from pipeline.refine.types import Refined
 from pipeline.render import load_passes
 from pipeline.sentinel import all_checks, expected_from, image_verdict, judge, measure
 from pipeline.sentinel.registry import Injector
-from pipeline.sentinel.types import Expected
+from pipeline.sentinel.types import Expected, Score
 from pipeline.sentinel.verdicts import BAD
 from pipeline.workpiece import regions_from_json
 
 U8 = NDArray[np.uint8]
 
 ATTEMPTS = 3
-DRAWS = 3                              # runs of the guard over one case and mode, each with its own chances
+DRAWS = 2                              # runs of the guard over one case, each with its own chances
 MODES: Mapping[str, float] = {"always": 0.0, "half": 0.5}      # share of attempts without any damage
 # Severities from which a defect of the upstream rows must not pass; of all other rows every one of them.
 VISIBLE: Mapping[str, float] = {"toe dent": 2.0, "outline dent": 4.0, "material hue": 4.0, "left-side hue": 4.0,
@@ -84,18 +84,18 @@ def guard_miss_rate(pictures: Path, products: int, attempts: int = ATTEMPTS, spl
     file = results or pictures / RESULTS
     lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
     stamp = _stamp()
-    done = {(line["key"], line["mode"], line["draw"], line["attempts"]): line for line in lines
+    done = {(line["key"], line["draw"], line["attempts"]): line for line in lines
             if line["stamp"] == stamp}
     found = []
     with file.open("a") as out:
         for folder in _folders(pictures, products, splits):
             for case, expected, regions in cases_of(folder):
-                for mode, draw in product(MODES, range(DRAWS)):
-                    line = done.get((case.key, mode, draw, attempts))
+                for draw in range(DRAWS):
+                    line = done.get((case.key, draw, attempts))
                     if line is None:
                         line = {"key": case.key, "product": case.product, "defect": case.defect, "source": case.source,
-                                "mode": mode, "draw": draw, "attempts": attempts, "stamp": stamp,
-                                "tries": guarded(case, expected, regions, mode, draw, attempts)}
+                                "draw": draw, "attempts": attempts, "stamp": stamp,
+                                "tries": guarded(case, expected, regions, draw, attempts)}
                         out.write(json.dumps(line) + "\n")
                         out.flush()
                     found.append(line)
@@ -178,28 +178,41 @@ def graded(injector: Injector) -> dict[float, dict[str, float]]:
     return {factor: {name: factor * usual} for factor in FACTORS if name != "share" or factor * usual < 1.0}
 
 
-def guarded(case: Case, expected: Expected, regions: Sequence[Region], mode: str, draw: int,
-            attempts: int) -> list[dict[str, Any]]:
-    """Every attempt of one draw: what was shown, what was said of it, and whether it was kept."""
-    shown: dict[int, Grade | None] = {}
+def guarded(case: Case, expected: Expected, regions: Sequence[Region], draw: int, attempts: int
+            ) -> dict[str, list[dict[str, Any]]]:
+    """Every attempt of one draw, by mode: what was shown, what was said of it, and whether it was kept.
 
-    def refine_once(attempt: Attempt) -> Refined:
-        rng = np.random.default_rng([zlib.crc32(f"{case.key}/{mode}/{draw}".encode()), attempt.number])
-        damaged = rng.random() >= MODES[mode]
-        grade = case.grades[int(rng.integers(len(case.grades)))]
-        shown[attempt.number] = grade if damaged else None
+    An attempt that is damaged in both modes is the same picture in both, and is measured once.
+    """
+    white = expected.white_backdrop
+
+    def chances(number: int) -> np.random.Generator:
+        return np.random.default_rng([zlib.crc32(case.key.encode()), draw, number])
+
+    @cache
+    def shown(number: int, damaged: bool) -> tuple[Grade | None, U8]:
+        rng = chances(number)
+        _, grade = rng.random(), case.grades[int(rng.integers(len(case.grades)))]
         image = grade.image() if damaged else case.honest
-        seen = seen_through(draw_nuisance(rng, expected.white_backdrop), image, expected.alpha, expected.white_backdrop,
-                            rng)
-        return Refined(seen, {"refined": True, "seed": attempt.number})
+        return grade if damaged else None, seen_through(draw_nuisance(rng, white), image, expected.alpha, white, rng)
 
-    found = guard(refine_once, lambda image: judge(measure(expected, image, regions)), attempts)
-    told = []
-    for tried in found.tries:
-        grade = shown[tried.attempt.number]
-        told.append({"size": grade.size if grade else None, "visible": bool(grade and grade.visible),
-                     "passed": image_verdict(tried.scores) not in BAD, "kept": tried is found.kept})
-    return told
+    @cache
+    def scored(number: int, damaged: bool) -> list[Score]:
+        return judge(measure(expected, shown(number, damaged)[1], regions))
+
+    def told(spared: float) -> list[dict[str, Any]]:
+        made: list[tuple[int, bool]] = []
+
+        def refine_once(attempt: Attempt) -> Refined:
+            made.append((attempt.number, bool(chances(attempt.number).random() >= spared)))
+            return Refined(shown(*made[-1])[1], {"refined": True, "seed": attempt.number})
+
+        found = guard(refine_once, lambda _: scored(*made[-1]), attempts)
+        return [{"size": grade.size if grade else None, "visible": bool(grade and grade.visible),
+                 "passed": image_verdict(tried.scores) not in BAD, "kept": tried is found.kept}
+                for tried, (grade, _) in zip(found.tries, (shown(*key) for key in made), strict=True)]
+
+    return {mode: told(spared) for mode, spared in MODES.items()}
 
 
 def _opened(path: Path) -> U8:
@@ -246,8 +259,8 @@ class Summary:
     honest_withheld: Rate              # of the same cases: the kept picture fails too
 
 
-def summary(lines: Sequence[Mapping[str, Any]]) -> Summary:
-    drawn = [(line["product"], line["tries"][0], next(each for each in line["tries"] if each["kept"]))
+def summary(lines: Sequence[Mapping[str, Any]], mode: str) -> Summary:
+    drawn = [(line["product"], line["tries"][mode][0], next(each for each in line["tries"][mode] if each["kept"]))
              for line in lines]
     damaged = [each for each in drawn if each[1]["visible"]]
     honest = [each for each in drawn if each[1]["size"] is None]
@@ -267,14 +280,13 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
             f"missed after {attempts}", "honest failed", "honest withheld")
     rows = [head, ("---",) * len(head)]
     for mode in MODES:
-        mine = [line for line in lines if line["mode"] == mode]
         groups: dict[str, list[Mapping[str, Any]]] = {}
-        for line in mine:
+        for line in lines:
             groups.setdefault(f"{line['defect']}, {line['source']}", []).append(line)
         for source in ("upstream", "injected"):
-            groups[f"**all {source}**"] = [line for line in mine if line["source"] == source]
+            groups[f"**all {source}**"] = [line for line in lines if line["source"] == source]
         for name, group in groups.items():
-            found = summary(group)
+            found = summary(group, mode)
             rows.append(tuple(map(str, (
                 mode, name, found.draws, found.products, found.missed_once, found.shown_after, found.missed_after,
                 found.honest_failed, found.honest_withheld))))
