@@ -121,8 +121,8 @@ def test_it_runs_in_time_and_says_nothing_on_stderr(executed: Any) -> None:
 def test_it_draws_every_chart_and_table(executed: Any) -> None:
     pictures = [output for output in outputs(executed) if "image/png" in output.get("data", {})]
     tables = [output for output in outputs(executed) if "text/html" in output.get("data", {})]
-    assert len(pictures) == 5
-    assert len(tables) == 3
+    assert len(pictures) == 6
+    assert len(tables) == 4
 
 
 def test_numbers_are_the_tables(executed: Any) -> None:
