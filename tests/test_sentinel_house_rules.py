@@ -15,10 +15,11 @@ from upath import UPath
 from pipeline.catalogue import Catalogue, LayerEntry, LimitEntry, RuleEntry
 from pipeline.errors import CatalogueError, PackshotError, SentinelError
 from pipeline.sentinel import Measurement, Score, all_checks, image_verdict, measure, registry
-from pipeline.sentinel.calibration import to_yaml
+from pipeline.sentinel.calibration import products_needed, to_yaml
 from pipeline.sentinel.evidence import evidence_path
 from pipeline.sentinel.house import checked, rule_scores
 from pipeline.sentinel.judging import Judging, judging_for
+from tests.conftest import ROOT
 from tests.sentinel_scene import REGIONS, shoe_scene
 from tests.test_sentinel_calibration import REFINER, SIZE, good_products
 
@@ -316,3 +317,18 @@ def test_settings_reach_plain_functions_too() -> None:
     assert checked([entry]) == (entry,)
     judging = Judging({"silhouette": LimitEntry(required=False)}, {"house": LayerEntry(required=False)}, (entry,))
     assert image_verdict(judging.judge([replace(TOE, value=9.0)])) == "warn"
+
+
+def test_what_the_documentation_shows_works(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "judging.md").read_text()
+    yaml, code = (page.split(f"```{language}\n")[1].split("```")[0] for language in ("yaml", "python"))
+    (tmp_path / "brightness.py").write_text(code)
+    judging = catalogue(tmp_path, yaml)
+    scene = shoe_scene()
+    scores = judging.judge(measure(scene.expected, scene.expected.display, REGIONS, judging.checks), shot="hero")
+    found = by_key(scores)
+    assert found["brightness.mean"].verdict in ("pass", "fail")
+    assert found["house.spotless_toe_on_the_homepage"].verdict == "pass"
+    assert {score.verdict for score in scores if score.measurement.check == "stitching"} == {"not_applicable"}
+    for alpha in (0.01, 0.05):
+        assert f"needs {products_needed(alpha)}" in page

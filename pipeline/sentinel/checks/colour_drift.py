@@ -27,16 +27,16 @@ _LIGHTNESS_WEIGHT = 2.0    # kL of CIEDE2000 as textiles use it: the light's fie
 
 ESTIMATORS: Mapping[str, Estimator] = {
     # ΔE00 2.3 is the just noticeable difference of two patches side by side; faithful materials read up to 2.2.
-    "material_delta_e": Estimator(Limit(fail=3.0, warn=2.3), "has the wrong colour (ΔE00 {value:.1f})"),
+    "material_delta_e": Estimator(Limit(fail=3.0, warn=2.3), "is {severity} off in colour (ΔE00 {value:.1f})"),
     # A tile holds fewer pixels than a material: faithful ones read up to 2.7, of laces and strings; ΔE00 4 must fail.
     # Losing a third of the tiles to clipping hides what this check is for.
     "tile_delta_e": Estimator(Limit(fail=3.3, warn=2.5, min_coverage=0.7),
-                              "changes colour in one place (ΔE00 {value:.1f}{detail})"),
+                              "changes colour {severity} in one place (ΔE00 {value:.1f}{detail})"),
     # Both sides share one material and one light: a difference is seen without a reference.
     "left_right_delta_e": Estimator(Limit(fail=2.5, warn=1.8),
-                                    "has two colours: left and right differ by ΔE00 {value:.1f}"),
+                                    "has two colours: left and right differ {severity} (ΔE00 {value:.1f})"),
     # The cast of a backdrop is the photographer's choice within reason; the product is judged after taking it off.
-    "backdrop_delta_e": Estimator(Limit(fail=6.0, warn=3.0, required=False), "has a colour cast (ΔE00 {value:.1f})"),
+    "backdrop_delta_e": Estimator(Limit(fail=6.0, warn=3.0, required=False), "is {severity} tinted (ΔE00 {value:.1f})"),
 }
 
 
