@@ -8,7 +8,7 @@ Rates and defects are of each image's latest scores; refiners and drift are read
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -231,13 +231,13 @@ def _defects(frame: pd.DataFrame) -> tuple[Defect, ...]:
 def _worst(frame: pd.DataFrame, images: pd.DataFrame) -> tuple[WorstImage, ...]:
     poor = images[images["verdict"] != "pass"].fillna({"score": 0.0})
     ordered = poor.sort_values(["bad", "score", "sku", "shot"], ascending=[False, True, True, True])
-    return tuple(WorstImage(str(row.sku), str(row.shot), str(row.verdict), round(float(row.score), 1),
-                            int(row.findings), _gravest(frame, row)) for row in ordered.head(TOP).itertuples())
+    return tuple(WorstImage(row["sku"], row["shot"], row["verdict"], round(float(row["score"]), 1),
+                            int(row["findings"]), _gravest(frame, row)) for row in ordered.head(TOP).to_dict("records"))
 
 
-def _gravest(frame: pd.DataFrame, image: Any) -> str:
-    rows = frame[(frame["sku"] == image.sku) & (frame["shot"] == image.shot)
-                 & (frame["image_sha256"] == image.image_sha256) & frame["verdict"].isin(("warn", *BAD))]
+def _gravest(frame: pd.DataFrame, image: Mapping[Any, Any]) -> str:
+    rows = frame[(frame["sku"] == image["sku"]) & (frame["shot"] == image["shot"])
+                 & (frame["image_sha256"] == image["image_sha256"]) & frame["verdict"].isin(("warn", *BAD))]
     ordered = rows.assign(order=rows["score"].fillna(0.0)).sort_values(["bad", "order"], ascending=[False, True])
     return str(ordered["sentence"].iloc[0]) if len(ordered) else "Nothing was measured."
 
@@ -252,8 +252,9 @@ def _drift(frame: pd.DataFrame) -> tuple[Drift, ...]:
                                               limit=("limit", "median"), score=("score", "median"))
         if len(by_week) < 2:
             continue
-        weeks = tuple(Week(row.Index.date().isoformat(), int(row.readings), float(row.median), float(row.limit),
-                           round(float(row.score), 2)) for row in by_week.itertuples())
+        weeks = tuple(Week(row["monday"].date().isoformat(), int(row["readings"]), float(row["median"]),
+                           float(row["limit"]), round(float(row["score"]), 2))
+                      for row in by_week.reset_index().to_dict("records"))
         found.append(Drift(str(check), str(estimator), str(unit), round(weeks[-1].score - weeks[0].score, 2), weeks))
     return tuple(sorted(found, key=lambda each: (each.change, each.check, each.estimator)))
 

@@ -93,8 +93,8 @@ def test_drift_is_of_weekly_medians() -> None:
                                 for number, dent in enumerate(dents)])
     drift = {each.estimator: each for each in found(history=history).drift}
     toe = drift["toe_deviation_max"]
-    assert [(week.monday, week.readings, week.median) for week in toe.weeks] == [
-        ("2026-11-02", 4, pytest.approx(0.3)), ("2026-11-09", 3, pytest.approx(1.1))]
+    assert [(week.monday, week.readings) for week in toe.weeks] == [("2026-11-02", 4), ("2026-11-09", 3)]
+    assert [week.median for week in toe.weeks] == pytest.approx([0.3, 1.1])
     assert toe.change == pytest.approx(-50 * 0.8 / 1.5, abs=0.1)
     assert toe.worsens
     assert toe.weeks[0].limit == 1.5

@@ -102,7 +102,8 @@ def test_a_rule_without_its_reading_never_passes() -> None:
 @given(st.floats(-10, 10), st.floats(-10, 10), st.floats(-10, 10), st.booleans())
 def test_a_worse_reading_never_fares_better_under_a_rule(a: float, b: float, limit: float, least: bool) -> None:
     rank = {"pass": 0, "warn": 1, "fail": 2}
-    entry = RuleEntry(name="r", reading="colour_drift.material_delta_e", **{"min" if least else "max": limit})
+    entry = RuleEntry(name="r", reading="colour_drift.material_delta_e", min=limit if least else None,
+                      max=None if least else limit)
     better, worse = sorted((a, b), reverse=least)
     first, second = (rule_scores([entry], [replace(DRIFT, value=value)], shot="", category="")[0]
                      for value in (better, worse))
