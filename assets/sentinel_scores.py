@@ -20,8 +20,9 @@ from assets.stage import Metadata, Stage, sku_spec
 from assets.thumbnails import montage, write_png
 from pipeline import scores as score_tables
 from pipeline.refine import seed_for
+from pipeline.refine.types import RefinerIdentity
 from pipeline.scores import ScoreContext
-from pipeline.sentinel import CALIBRATION_ID, VERSION, all_checks, image_verdict
+from pipeline.sentinel import VERSION, all_checks, image_verdict, recommended_action, refiner_id
 from pipeline.sentinel.types import Measurement
 from pipeline.store import Artifact, ArtifactWriter, data_version
 
@@ -33,7 +34,8 @@ spec = sku_spec("sentinel_scores", deps=[product_regions.spec, refined_images.sp
                             "show. Measurements are kept apart from judged scores: a changed limit judges again, "
                             "without touching pixels.")
 
-CHECKS = tuple(check.name for check in all_checks())
+HOUSE = "house"                                # a catalogue's own rules and checks, known only when it is opened
+CHECKS = (*(check.name for check in all_checks()), HOUSE)
 
 with warnings.catch_warnings():
     # Partitioned checks are a preview of the pinned Dagster version; the tests hold what is relied on.
@@ -43,20 +45,23 @@ with warnings.catch_warnings():
 
 
 def inputs(sku: Sku) -> dict[str, Any]:
-    limits = {key: entry.model_dump(mode="json") for key, entry in sku.settings.limits.items()}
+    judging = sku.bench.judging
     return {
         "measured": {
             "image": sku.artifact("refined_images").data_version,
             "passes": sku.artifact("control_passes").data_version,
             "regions": sku.artifact("product_regions").data_version,
-            "sentinel": VERSION,
+            "sentinel": VERSION, "checks": dict(judging.sources),
         },
-        "limits": limits, "calibration": CALIBRATION_ID, "category": sku.product.category,
+        "judged": {**judging.inputs, "deliver_warn": sku.settings.delivery.deliver_warn,
+                   "category": sku.product.category},
     }
 
 
 def produce(sku: Sku, out: ArtifactWriter) -> None:
-    refined = sku.artifact("refined_images")
+    refined, judging = sku.artifact("refined_images"), sku.bench.judging
+    refiner = RefinerIdentity(**refined.metadata["refiner"])
+    judged_as = refiner_id(refiner.preset, refiner.scored_as)
     exact_inputs = inputs(sku)
     version = data_version({**exact_inputs, "version": VERSION})
     previous = sku.store.current("sentinel_scores", sku.name)
@@ -64,41 +69,49 @@ def produce(sku: Sku, out: ArtifactWriter) -> None:
     tables: list[pa.Table] = []
     kept: list[pa.Table] = []
     verdicts: dict[str, str] = {}
+    actions: dict[str, str] = {}
     defects: list[str] = []
+    warned: list[str] = []
     seconds: dict[str, float] = {}
     for shot in refined.metadata["shots"]:
         started = time.perf_counter()
         if again and previous is not None:
             measurements = score_tables.measurements_of(previous.path("measurements.parquet"), shot)
-            evidence = {name: previous.path(name).read_bytes() for name in previous.files
-                        if name.startswith(f"evidence/{shot}/")}
-            for name, data in evidence.items():
-                out.path(name).write_bytes(data)
+            _keep_evidence(previous, shot, out)
         else:
-            measurements = sku.bench.sentinel.measure(sku.passes(shot), sku.image(shot), sku.regions)
+            measurements = sku.bench.sentinel.measure(sku.passes(shot), sku.image(shot), sku.regions, judging.checks)
             _write_evidence(measurements, shot, out)
-        judged = sku.bench.sentinel.judge(measurements, sku.settings.limits)
+        size = (sku.shot(shot).width, sku.shot(shot).height)
+        judged = judging.judge(measurements, shot=shot, category=sku.product.category, refiner=judged_as, size=size)
         verdicts[shot] = image_verdict(judged)
+        actions[shot] = recommended_action(judged, sku.settings.delivery.deliver_warn)
+        warned.append(judging.warning(judged_as, size))
         defects += [f"{shot}: {score.sentence}" for score in judged if score.verdict in ("fail", "unmeasured")]
-        tables.append(score_tables.score_rows(judged, _context(sku, shot, refined, version)))
+        tables.append(score_tables.score_rows(judged, _context(sku, shot, refined, refiner, version)))
         kept.append(score_tables.measurement_rows(measurements, shot))
         seconds[shot] = round(time.perf_counter() - started, 3)
     score_tables.write_scores(pa.concat_tables(tables), out.path("scores.parquet"))
     score_tables.write_measurements(pa.concat_tables(kept), out.path("measurements.parquet"))
     out.json("verdicts.json", verdicts)
-    out.metadata.update(verdicts=verdicts, defects=defects, seconds=seconds, remeasured=not again,
+    out.metadata.update(verdicts=verdicts, actions=actions, defects=defects, seconds=seconds, remeasured=not again,
+                        calibration_warning=next(filter(None, warned), ""),
                         checks=_verdict_by_check(pa.concat_tables(tables)))
 
 
-def _context(sku: Sku, shot: str, refined: Artifact, version: str) -> ScoreContext:
-    identity, attempt = refined.metadata["refiner"], refined_images.attempt_of(refined, shot)
+def _context(sku: Sku, shot: str, refined: Artifact, refiner: RefinerIdentity, version: str) -> ScoreContext:
+    attempt = refined_images.attempt_of(refined, shot)
     return ScoreContext(
         sku=sku.name, shot=shot, attempt=attempt, selected=True,
-        image_sha256=refined.files[f"{shot}.png"].sha256, calibration_id=CALIBRATION_ID,
+        image_sha256=refined.files[f"{shot}.png"].sha256, calibration_id=sku.bench.judging.calibration_id,
         category=sku.product.category, data_version=version, sentinel_version=str(VERSION),
-        refiner=identity["preset"],
-        refiner_version=f"{identity['version']}:{identity['model_sha256'][:12]}".rstrip(":"),
+        refiner=refiner.preset, refiner_version=refiner.scored_as,
         seed=seed_for(sku.name, shot, attempt), run_id=sku.bench.run_id, scored_at=datetime.now(UTC))
+
+
+def _keep_evidence(previous: Artifact, shot: str, out: ArtifactWriter) -> None:
+    for name in previous.files:
+        if name.startswith(f"evidence/{shot}/"):
+            out.path(name).write_bytes(previous.path(name).read_bytes())
 
 
 def _write_evidence(measurements: list[Measurement], shot: str, out: ArtifactWriter) -> None:
@@ -118,7 +131,13 @@ def _verdict_by_check(table: pa.Table) -> dict[str, dict[str, int]]:
 def evaluations(sku: Sku, artifact: Artifact) -> list[AssetCheckEvaluation]:
     """One asset check per Sentinel check: failed where a required reading failed or is missing."""
     table = score_tables.read_scores(artifact.path("scores.parquet")).to_pylist()
-    return [_evaluation(sku, artifact, name, [row for row in table if row["check"] == name]) for name in CHECKS]
+    return [_evaluation(sku, artifact, name, [row for row in table if _family(row["check"]) == name])
+            for name in CHECKS]
+
+
+def _family(check: str) -> str:
+    """The asset check that speaks for a Sentinel check: a catalogue's own share one."""
+    return check if check in CHECKS else HOUSE
 
 
 def _evaluation(sku: Sku, artifact: Artifact, name: str, rows: list[Row]) -> AssetCheckEvaluation:
@@ -153,16 +172,17 @@ def _score_of(row: Row) -> float:
 
 
 def describe(sku: Sku, artifact: Artifact) -> Metadata:
-    verdicts, checks = artifact.metadata["verdicts"], artifact.metadata["checks"]
+    verdicts, actions, checks = (artifact.metadata[key] for key in ("verdicts", "actions", "checks"))
     columns = ("pass", "warn", "fail", "unmeasured", "not_applicable")
     rows = "\n".join(f"| {check} | " + " | ".join(str(counted.get(column, 0)) for column in columns) + " |"
                      for check, counted in sorted(checks.items()))
     evidence = [artifact.path(name) for name in artifact.files if name.startswith("evidence/")][:5]
     return {
-        "verdicts": MetadataValue.md("| shot | verdict |\n|---|---|\n"
-                                     + "\n".join(f"| {shot} | {verdict} |" for shot, verdict in verdicts.items())),
+        "verdicts": MetadataValue.md("| shot | verdict | recommended |\n|---|---|---|\n" + "\n".join(
+            f"| {shot} | {verdict} | {actions[shot]} |" for shot, verdict in verdicts.items())),
         "checks": MetadataValue.md(f"| check | {' | '.join(columns)} |\n|---{'|---' * len(columns)}|\n{rows}"),
         "defects": MetadataValue.md("\n".join(f"- {line}" for line in artifact.metadata["defects"][:20]) or "none"),
+        "limits": MetadataValue.text(artifact.metadata["calibration_warning"] or "calibrated"),
         "evidence": montage(evidence),
         "seconds_per_shot": MetadataValue.json(artifact.metadata["seconds"]),
         "scores": MetadataValue.path(artifact.url("scores.parquet")),

@@ -1,17 +1,17 @@
 """Sentinel: what measures and judges a catalogue's images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from dagster import ConfigurableResource
 from numpy.typing import NDArray
 
 from pipeline import sentinel
-from pipeline.catalogue import Catalogue, LimitEntry, Region
+from pipeline.catalogue import Catalogue, Region
 from pipeline.render.types import ControlPasses
 from pipeline.sentinel import Judging
 from pipeline.sentinel.registry import Check
-from pipeline.sentinel.types import Measurement, Score
+from pipeline.sentinel.types import Measurement
 
 
 class SentinelResource(ConfigurableResource["SentinelResource"]):
@@ -24,6 +24,3 @@ class SentinelResource(ConfigurableResource["SentinelResource"]):
     def judging(self, catalogue: Catalogue) -> Judging:
         """How a catalogue wants its images judged; loads its own checks and its calibration."""
         return sentinel.judging_for(catalogue.settings, catalogue.root)
-
-    def judge(self, measurements: Sequence[Measurement], overrides: Mapping[str, LimitEntry]) -> list[Score]:
-        return sentinel.judge(measurements, overrides)

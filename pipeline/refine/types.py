@@ -24,6 +24,11 @@ class RefinerIdentity:
     model_sha256: str = ""                 # over all weight files
     parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
+    @property
+    def scored_as(self) -> str:
+        """``refiner_version`` of the score tables: code and weights."""
+        return f"{self.version}:{self.model_sha256[:12]}".rstrip(":")
+
 
 @dataclass(frozen=True, slots=True)
 class Restraint:
