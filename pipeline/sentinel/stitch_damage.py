@@ -46,7 +46,7 @@ def targets(expected: Expected, regions: Sequence[Region], rows: int = 1) -> lis
             continue
         wanted = strip.sample(expected.display)
         thread = thread_of(strip, wanted, occurrence.region.rows, band_width(occurrence.region))
-        if thread is None:
+        if thread is None or not thread.stands_out:
             continue
         stitches = read_stitches(strip, thread, wanted, wanted)
         if stitches.legible.sum(axis=1).min() >= _FEWEST:

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ _PADDED = 8                 # times its length, to read a line to a fraction of 
 _SHORTEST_PITCH = 2.5       # columns
 _LONGEST_PITCH = 6.0        # thread thicknesses
 _NO_RHYTHM = 3.0            # thicknesses a stretch is long where no pitch is seen
+_LEAST_CONTRAST = 10.0      # code values; a refiner's relief moves as much
+_OVER_GRAIN = 0.6           # of the leather's own standard deviation; fainter rows drown in it
 _THINNEST = 1.0             # px of thread
 _NARROWEST = 3.0            # px from row to row, and from stitch to stitch
 _LEAST_ENERGY = 40.0        # code values, root of the sum of squares over a stitch's pixels: 8 codes over 5 × 5 px
@@ -52,6 +54,12 @@ class Thread:
     thickness: float           # samples across, full width at half height
     pitch: float               # columns from stitch to stitch; 0 where no rhythm is seen
     contrast: float            # code values by which the faintest row stands out, mean along it
+    grain: float               # code values, standard deviation of the leather beside the rows
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether a buyer sees thread there; sewn in the leather's own colour it is relief, which light may change."""
+        return self.contrast >= max(_LEAST_CONTRAST, _OVER_GRAIN * self.grain)
 
     @property
     def gap(self) -> float:
@@ -101,12 +109,14 @@ def thread_of(strip: Strip, wanted: F32, rows: int, width: float) -> Thread | No
         found = _rows_along(strip, relief @ colour.astype(np.float32), columns, rows, width)
         if found is not None and (best is None or found[2] > best.contrast):
             centres, thickness, contrast = found
-            best = Thread(colour.astype(np.float32), centres, thickness, 0.0, contrast)
+            best = Thread(colour.astype(np.float32), centres, thickness, 0.0, contrast, 0.0)
     if best is None:
         return None
     # Summed over stretches, for a rhythm need not stay in step along a whole seam.
-    pitch = _pitch(_spectra(row_signals(strip, best, relief @ best.colour), best).sum(axis=0))
-    return Thread(best.colour, best.rows, best.thickness, pitch, best.contrast)
+    signal = relief @ best.colour
+    pitch = _pitch(_spectra(row_signals(strip, best, signal), best).sum(axis=0))
+    leather = signal[strip.shown & columns & _beside(strip, best)[:, None]]
+    return replace(best, pitch=pitch, grain=float(leather.std()) if leather.size else 0.0)
 
 
 def thread_signal(strip: Strip, thread: Thread, picture: F32) -> F32:
@@ -314,9 +324,15 @@ def sample_px(strip: Strip, columns: NDArray[np.intp]) -> tuple[F64, F64]:
             strip.px_across[columns] * (strip.across[1] - strip.across[0]))
 
 
+def _beside(strip: Strip, thread: Thread) -> Bools:
+    """(m,) which samples across lie on leather."""
+    away = np.abs(np.arange(len(strip.across))[:, None] - thread.rows).min(axis=1)
+    return np.asarray(away > 0.5 + 0.8 * thread.thickness)
+
+
 def _light(strip: Strip, thread: Thread, wanted: F32, seen: F32, starts: NDArray[np.intp]) -> F64:
     """(n,) gain of code values from one picture to the other, per stitch and its neighbours, from the leather."""
-    beside = np.abs(np.arange(strip.shown.shape[0])[:, None] - thread.rows).min(axis=1) > 0.5 + 0.8 * thread.thickness
+    beside = _beside(strip, thread)
     leather = strip.shown[:, :starts[-1]] & (beside[:, None] if beside.any() else True)
 
     def per_stitch(values: NDArray[np.generic]) -> F64:
