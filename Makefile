@@ -10,7 +10,7 @@ export PACKSHOT_STORE := $(STORE)
 # One BLAS or OpenMP pool per process: oversubscribed threads are several times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: train-data train-run train-eval setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest bench-refine proof proof-lock
+.PHONY: train-data train-run train-eval setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest bench-refine bench-sentinel proof proof-lock
 
 setup:
 	@./setup.sh
@@ -62,6 +62,12 @@ bench-ingest: setup  ## how long a file is on its way to the canonical mesh (ben
 
 bench-refine: setup  ## how long an image is in refinement, and how much of it is not the model (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks.refine_speed
+
+bench-sentinel: setup  ## how often Sentinel is wrong, per defect (benchmarks/sentinel.md); goes on where it stopped
+	@$(BIN)/python -m benchmarks.sentinel_pictures --out bench-sentinel
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.sentinel_scoring --out bench-sentinel --workers 2
+	@$(BIN)/python -m benchmarks.sentinel_table --out bench-sentinel
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.sentinel_speed
 
 bench-render: setup  ## frame times beside pyrender's and pyvista's, which get an environment of their own
 	@[ -x .venv-bench/bin/python ] || PATH="$$PATH:$(BIN)" uv venv -q --python $(BIN)/python .venv-bench

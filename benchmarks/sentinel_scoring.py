@@ -41,7 +41,7 @@ MEASUREMENTS = "measurements.parquet"
 NOTHING = "pixels: nothing"    # the injector found nothing in the picture that it could damage
 # How often an honest picture of a source is looked at: plain, and through so many draws of nuisances.
 LOOKS = {"test": {"traced": (0, 1), "embedded": (1, 2), "unlocked": (1,), "none": (1, 2)},
-         "calibration": {"traced": (1, 2), "embedded": (1, 2), "unlocked": (1,), "none": (1, 2)}}
+         "calibration": {"traced": (), "embedded": (1, 2), "unlocked": (), "none": (1, 2)}}  # what may be delivered
 _SCHEMA = pa.schema([
     ("product", pa.string()), ("family", pa.string()), ("split", pa.string()), ("raster", pa.bool_()),
     ("shot", pa.string()), ("stage", pa.string()), ("file", pa.string()), ("source", pa.string()),
@@ -69,7 +69,7 @@ class Sight:
 def sights(about: Mapping[str, Any]) -> Iterator[Sight]:
     """What is scored of one product: honest pictures of every source, and every damaged one plain and drawn.
 
-    Products with damaged pictures also get every check's pixel injectors, in their traced pictures.
+    Products with damaged pictures also get every check's pixel injectors, in a traced picture of their last shot.
     """
     damaged = any(picture["defect"] for picture in about["pictures"])
     for picture in about["pictures"]:
@@ -77,7 +77,7 @@ def sights(about: Mapping[str, Any]) -> Iterator[Sight]:
             yield from (Sight(picture, look) for look in (0, 1))
             continue
         yield from (Sight(picture, look) for look in LOOKS[about["split"]][picture["source"]])
-        if damaged and picture["source"] == "traced":
+        if damaged and picture["source"] == "traced" and picture["shot"] == about["shots"][-1]:
             yield from (Sight(picture, 1, f"{check.name}.{injector.__name__}")
                         for check in all_checks() for injector in check.injectors)
 

@@ -56,7 +56,7 @@ def displacement(before: NDArray[np.float32], after: NDArray[np.float32], where:
 
 
 def _dense(line: F64) -> F64:
-    at = np.linspace(0, len(line) - 1, 4 * len(line))
+    at = np.linspace(0, len(line) - 1, 8 * (len(line) - 1) + 1)
     return np.stack([np.interp(at, np.arange(len(line)), line[:, axis]) for axis in (0, 1)], axis=1)
 
 
