@@ -14,9 +14,9 @@ from assets import product_mesh, product_regions
 from assets.background import Background
 from assets.sku import Sku
 from assets.stage import Metadata, Stage, sku_spec
+from assets.texture_hashes import texture_hashes
 from assets.thumbnails import montage, write_png
 from pipeline.errors import StoreError
-from pipeline.mesh.types import TextureRef
 from pipeline.render import VERSION, preview_images, save_passes, stage_hash
 from pipeline.render.types import ControlPasses
 from pipeline.store import Artifact, ArtifactWriter
@@ -29,26 +29,17 @@ spec = sku_spec("control_passes", deps=[product_mesh.spec, product_regions.spec]
 
 def inputs(sku: Sku) -> dict[str, Any]:
     mesh = sku.artifact("product_mesh")
-    textures = [TextureRef(**{**ref, "offset": tuple(ref["offset"]), "scale": tuple(ref["scale"])})
-                for ref in mesh.metadata["textures"]]
     framed = {shot.framed_region for shot in sku.shots}
     return {
         "mesh": mesh.data_version,
         "light": sku.bench.renderer.light_here(),
-        "textures": {ref.path: _texture_hash(sku, ref) for ref in textures},
+        "textures": texture_hashes(sku, mesh),
         "shots": [{**asdict(shot), "prompt": ""} for shot in sku.shots],
         "environments": {shot.environment: hashlib.sha256(sku.product.environment(shot.environment)).hexdigest()
                          for shot in sku.shots if shot.environment},
         "stages": {shot.stage: stage_hash(shot.stage) for shot in sku.shots},
         "regions": [asdict(region) for region in sku.regions if region.name in framed],
     }
-
-
-def _texture_hash(sku: Sku, ref: TextureRef) -> str | None:
-    """Content hash of a texture; None where it is missing, which ``produce`` reports as the error it is."""
-    if ref.source == "store":
-        return ref.path
-    return sku.product.sha256(ref.path) if ref.path in sku.product.files else None
 
 
 def produce(sku: Sku, out: ArtifactWriter) -> None:

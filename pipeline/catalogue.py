@@ -201,6 +201,9 @@ class Manifest(_Strict):
     prompt: str | None = None
     material: dict[str, MaterialOverride] = {}
     regions: tuple[RegionEntry, ...] = ()
+    regions_found: Annotated[bool | None, Field(description="look for regions on the diffuse maps; default the "
+                                                            "catalogue's")] = None
+    ignore_regions: Annotated[tuple[str, ...], Field(description="names of found regions that are none")] = ()
     shots: tuple[str | ShotEntry, ...] | None = None
 
 
@@ -260,6 +263,7 @@ class Settings(_Strict):
 
     shots: tuple[str | ShotEntry, ...] | None = None
     scale: Annotated[float, Field(gt=0.05, le=4, description="multiplies every shot's size")] = 1.0
+    regions_found: Annotated[bool, Field(description="look for labels, logos and stitching on diffuse maps")] = True
     prompt: str = ""
     prompt_template: Annotated[str, AfterValidator(prompts.checked)] = prompts.DEFAULT
     negative_prompt: str = "cartoon, illustration, blurry, deformed, extra text"
@@ -271,6 +275,8 @@ class Settings(_Strict):
     calibration: Annotated[str, Field(description="a file beside catalogue.yaml that `packshot calibrate` wrote, a "
                                                   "built-in name, or `engineering` for none")] = "standard"
     delivery: DeliverySettings = DeliverySettings()
+    channels: Annotated[dict[str, tuple[str, ...]], Field(description="which shops a shot is for: channel names by "
+                                                                      "shot name")] = {}
     guard: GuardSettings = GuardSettings()
     keep_passes: Literal["all", "failed", "none"] = "all"
     max_texture_megapixels: Annotated[float, Field(gt=0)] = 67.2  # 8192²; bounds memory, 4 bytes a pixel

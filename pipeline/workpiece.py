@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.catalogue import Product, Region, Settings, Shot
-from pipeline.errors import CatalogueError
+from pipeline.errors import CatalogueError, TextureError
 from pipeline.mesh import load_mesh
 from pipeline.mesh.types import Mesh, TextureRef
 from pipeline.render import Environment, Renderer, Textures, load_passes, load_textures, read_panorama
+from pipeline.render.textures import key_of
 from pipeline.render.types import ControlPasses
 from pipeline.shots import shots_for
 from pipeline.store import Artifact, ArtifactStore
@@ -48,6 +49,12 @@ class Workpiece:
     def regions(self) -> tuple[Region, ...]:
         return regions_from_json(self.artifact("product_regions").json("regions.json"))
 
+    @property
+    def finds_regions(self) -> bool:
+        """Whether regions are looked for on the diffuse maps: the manifest's word, else the catalogue's."""
+        said = self.product.manifest.regions_found
+        return self.settings.regions_found if said is None else said
+
     @cached_property
     def shots(self) -> tuple[Shot, ...]:
         return shots_for(self.product, self.settings, self.regions)
@@ -63,6 +70,23 @@ class Workpiece:
     @cached_property
     def textures(self) -> Textures:
         return load_textures(self.mesh, self._read_texture, self.settings.max_texture_megapixels)
+
+    def diffuse_maps(self) -> tuple[Textures, dict[str, str]]:
+        """The diffuse maps alone, and by material why one cannot be decoded: that error is control_passes' to raise."""
+        images: dict[tuple[str, str], NDArray[np.uint8]] = {}
+        unread: dict[str, str] = {}
+        for material in self.mesh.materials:
+            ref = material.textures.get("base_color")
+            if ref is None or key_of(ref) in images:
+                continue
+            alone = replace(self.mesh, materials=(replace(material, textures={"base_color": ref}),))
+            try:
+                images.update(load_textures(alone, self._read_texture, self.settings.max_texture_megapixels).images)
+            except TextureError as error:
+                unread[material.name] = error.message
+            except OSError as error:
+                unread[material.name] = f"{ref.path}: {error.strerror}."
+        return Textures(images), unread
 
     def render(self, shot: Shot) -> ControlPasses:
         """Render one shot now and keep it for the stages that follow."""

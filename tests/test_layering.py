@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import ROOT
 
 FLOORS = ("pipeline", "resources", "assets", "sensors", "definitions")
-ROOMS = ("mesh", "render", "refine", "sentinel", "report", "reference")
+ROOMS = ("mesh", "render", "refine", "finding", "sentinel", "report", "reference")
 HEAVY = ("torch", "diffusers", "transformers", "open_clip", "matplotlib", "mitsuba")
 # Modules of a process of their own: they may load what they like, and nobody else may load them.
 CHILDREN = ("pathtrace_brdf", "pathtrace_child", "pathtrace_looks", "pathtrace_merged")
