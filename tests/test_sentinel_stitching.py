@@ -63,7 +63,7 @@ def test_the_rows_and_the_rhythm_are_found(scene: Scene) -> None:
     assert thread is not None
     step = strip.across[1] - strip.across[0]
     assert thread.gap * step == pytest.approx(ROW_GAP, rel=0.05)
-    length = float(np.linalg.norm(np.subtract(*SEAM.path)))
+    length = float(np.linalg.norm(np.subtract(SEAM.path[0], SEAM.path[1])))
     assert thread.pitch * (strip.along[1] - strip.along[0]) == pytest.approx(length / 17, rel=0.03)
 
 

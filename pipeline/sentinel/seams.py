@@ -114,7 +114,7 @@ def unrolled(expected: Expected, occurrence: Occurrence) -> Strip | None:
     middle = nearest[half]
     top, left = window[0].start, window[1].start
     return Strip(occurrence, grid_s, grid_o, (x + left).astype(np.float32), (y + top).astype(np.float32), shown,
-                 density_along[middle], 1.0 / (np.abs(det) * density_along)[middle])
+                 density_along[middle], np.asarray(1.0 / (np.abs(det) * density_along)[middle], np.float64))
 
 
 def band_width(region: Region) -> float:

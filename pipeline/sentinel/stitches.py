@@ -193,7 +193,7 @@ def row_segments(strip: Strip, thread: Thread, stitches: Stitches, wanted: F32, 
     A row is a ridge of the mean profile across the seam, at least a third as high as it should be.
     """
     first, second = (thread_signal(strip, thread, picture) for picture in (wanted, seen))
-    whole = stitches.read.all(axis=0)
+    whole: Bools = np.asarray(stitches.read.all(axis=0))
     column = np.searchsorted(stitches.starts, np.arange(len(strip.along)), side="right") - 1
     result = []
     for start in range(0, len(whole), SEGMENT):
