@@ -389,6 +389,8 @@ def _folder_scored(results: list[Any]) -> dict[str, Any]:
 
 def _folder_text(results: list[Any], folder: Path) -> str:
     """A table, worst first, with every finding below its image; then what could not be scored."""
+    from pipeline.sentinel.verdicts import findings
+
     good = sorted((result for result in results if hasattr(result, "verdict")),
                   key=lambda result: (-1.0 if result.score is None else result.score, result.sku, result.shot))
     lines = [f"{'verdict':<11} {'score':>5}  {'action':<8} image"] if good else []
@@ -396,8 +398,7 @@ def _folder_text(results: list[Any], folder: Path) -> str:
         number = "–" if result.score is None else f"{result.score:.0f}"
         lines.append(f"{result.verdict:<11} {number:>5}  {result.action:<8} {result.path.relative_to(folder)} "
                      f"({result.sku} {result.shot})")
-        lines += [f"{'':29}{each.sentence}" for each in result.scores if each.verdict in ("fail", "unmeasured")
-                  and (each.limit is None or each.limit.required)]
+        lines += [f"{'':29}{each.sentence}" for each in findings(result.scores)]
     bad = [result for result in results if not hasattr(result, "verdict")]
     lines += [f"not scored: {result.path.relative_to(folder)}: {result.error.message}" for result in bad]
     failed = sum(result.verdict in ("fail", "unmeasured") for result in good)

@@ -158,10 +158,12 @@ def save_states(store: ArtifactStore, states: dict[str, SkuState]) -> None:
 def _code_fingerprint(catalogue: Catalogue, refiner: RefinerIdentity) -> list[object]:
     settings = catalogue.root / SETTINGS
     digest = hashlib.sha256(settings.read_bytes()).hexdigest() if settings.exists() else ""
-    lights = [(entry["name"].rpartition("/")[2], entry["size"], str(entry.get("ETag") or entry.get("mtime")))
+    # What catalogue.yaml may name beside itself: panoramas, a calibration, checks of the house's own.
+    beside = [(entry["name"].rpartition("/")[2], entry["size"], str(entry.get("ETag") or entry.get("mtime")))
               for entry in catalogue.root.fs.ls(catalogue.root.path, detail=True)
-              if entry["name"].lower().endswith((".hdr", ".exr"))]
-    return [digest, sorted(lights), [(stage.name, stage.version) for stage in STAGES],
+              if entry["name"].lower().endswith((".hdr", ".exr", ".yaml", ".py"))
+              and not entry["name"].endswith(SETTINGS)]
+    return [digest, sorted(beside), [(stage.name, stage.version) for stage in STAGES],
             json.dumps(asdict(refiner), sort_keys=True)]
 
 

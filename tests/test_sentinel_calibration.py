@@ -136,6 +136,10 @@ def test_too_few_products_are_refused_with_the_number_needed() -> None:
     assert caught.value.code == "too_few_products"
     assert str(needed) in caught.value.message
     assert str(needed - 1) in caught.value.message
+    assert products_needed(0.2) == 29          # 8 for location and scale, whatever α is
+    calibrate(good_products(29), alpha=0.2)
+    with pytest.raises(SentinelError, match="28 products"):
+        calibrate(good_products(28), alpha=0.2)
     with pytest.raises(SentinelError, match="0 products"):
         calibrate([])
     with pytest.raises(SentinelError) as caught:

@@ -22,7 +22,8 @@ from pipeline.sentinel import (
     judge,
     recommended_action,
 )
-from pipeline.sentinel.verdicts import score_of, verdict_of
+from pipeline.sentinel.sentences import place, severity
+from pipeline.sentinel.verdicts import findings, score_for, score_of, verdict_of
 
 READING = Measurement("silhouette", "toe_deviation_max", "toe", 0.4, "px", 1.0)
 RANK = {"pass": 0, "warn": 1, "fail": 2, "unmeasured": 2}
@@ -84,7 +85,8 @@ def test_the_image_verdict_table(verdicts: list[tuple[Verdict, bool]], expected:
     ([("pass", True), ("fail", False)], "deliver"),
     ([("pass", True), ("warn", True)], "deliver"),
     ([("pass", True), ("fail", True)], "retry"),
-    ([("fail", True), ("unmeasured", True)], "review"),
+    ([("pass", True), ("unmeasured", True)], "review"),
+    ([("fail", True), ("unmeasured", True)], "retry"),   # of the same reading's check and region: its cause is known
 ])
 def test_the_action_table(verdicts: list[tuple[Verdict, bool]], action: str) -> None:
     assert recommended_action([scored(verdict, required) for verdict, required in verdicts]) == action
@@ -96,6 +98,43 @@ def test_the_gravest_remedy_is_recommended() -> None:
     unknown = replace(scored("fail"), measurement=replace(READING, check="of_an_older_version"))
     assert recommended_action([retry, repair]) == "repair"
     assert recommended_action([repair, retry, unknown]) == "review"
+
+
+def test_what_follows_from_a_named_defect_sends_nobody_to_review() -> None:
+    seam = replace(READING, check="stitching", region="stitching:hem#1")
+    gone = replace(scored("fail"), measurement=replace(seam, estimator="missing_fraction"), score=10.0)
+    blind = replace(scored("unmeasured"), measurement=replace(seam, estimator="pitch_change", value=None))
+    elsewhere = replace(blind, measurement=replace(blind.measurement, region="stitching:cap#1"))
+    assert findings([blind, gone]) == [gone]
+    assert recommended_action([blind, gone]) == "repair"
+    assert findings([blind, gone, elsewhere]) == [elsewhere, gone]
+    assert recommended_action([blind, gone, elsewhere]) == "review"
+    assert image_verdict([blind]) == image_verdict([blind, gone]) == "fail"
+
+
+@pytest.mark.parametrize(("value", "unit", "limit", "words"), [
+    (0.3, "share", Limit(0.1), "at most 10% is allowed."), (0.3, "fraction", Limit(0.001), "at most 0.1% is allowed."),
+    (0.3, "share", Limit(0.95, direction="min", perfect=1.0), "at least 95% is needed."),
+    (1.0, "rows", Limit(0.5), "none may be missing."), (4.0, "ΔE00", Limit(3.0), "at most ΔE00 3 is allowed."),
+    (300.0, "px", Limit(500.0, direction="min"), "at least 500 px is needed.")])
+def test_limits_are_said_in_words(value: float, unit: str, limit: Limit, words: str) -> None:
+    assert score_for(replace(READING, value=value, unit=unit), limit).sentence.endswith(f"; {words}")
+
+
+@pytest.mark.parametrize(("region", "words"), [
+    ("toe", "The front (toe)"), ("label:tongue#1", "The label tongue"), ("label:tongue_label#2",
+                                                                        "The tongue label (copy 2)"),
+    ("stitching:toe cap seam#1", "The toe cap seam"), ("stitching:hem#1", "The stitching hem"),
+    ("logo:logo-1#1", "The logo-1"), ("product", "The product")])
+def test_places_are_named_as_people_would(region: str, words: str) -> None:
+    assert place(region) == words
+
+
+@given(st.floats(0, 20), st.floats(0, 20))
+def test_a_graver_defect_never_has_a_milder_word(a: float, b: float) -> None:
+    order = ("slightly", "clearly", "badly")
+    first, second = (order.index(severity(value, Limit(3.0))) for value in sorted((a, b)))
+    assert first <= second
 
 
 def test_a_house_that_delivers_no_warnings_is_told_what_helps() -> None:
@@ -149,7 +188,7 @@ def test_the_scale_is_anchored(key: str) -> None:
 
 
 def test_margin_is_signed_towards_the_good_side() -> None:
-    dent, sharp = judge([reading("silhouette.toe_deviation_max", 3.5), reading("framing.fill_share", 0.7)])
+    dent, sharp = judge([reading("silhouette.toe_deviation_max", 3.5), reading("delivery.fill_share", 0.7)])
     assert dent.margin == pytest.approx(-2.0)
     assert sharp.margin == pytest.approx(0.7 - 0.33)
 
@@ -173,7 +212,7 @@ def test_a_misspelt_limit_names_the_nearest() -> None:
 
 
 @pytest.mark.parametrize(("key", "warn", "fail"), [("silhouette.toe_deviation_max", 2.0, 1.0),
-                                                   ("framing.fill_share", 0.2, 0.5)])
+                                                   ("delivery.fill_share", 0.2, 0.5)])
 def test_a_warning_after_failing_is_refused(key: str, warn: float, fail: float) -> None:
     with pytest.raises(SentinelError) as caught:
         judge([], {key: LimitEntry(warn=warn, fail=fail)})

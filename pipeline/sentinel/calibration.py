@@ -131,7 +131,7 @@ def calibrate(samples: Iterable[Sample], alpha: float = 0.01) -> Calibration:
 def products_needed(alpha: float) -> int:
     """Fewest products of one group that α can be calibrated from."""
     count = 1
-    while _rank(count - _fit_size(count), alpha) is None:
+    while _fit_size(count) < FEWEST_FIT or _rank(count - _fit_size(count), alpha) is None:
         count += 1
     return count
 

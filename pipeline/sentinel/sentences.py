@@ -8,6 +8,10 @@ from pipeline.sentinel.types import Limit, Measurement, Verdict
 # Up to so many times the way from a perfect reading to the failing limit.
 SEVERITIES = ((1.25, "slightly"), (2.0, "clearly"))
 WORST = "badly"
+SHARES, COUNTS = ("share", "fraction"), ("rows",)
+# Words in a region's own name that say what kind it is, so that "The label tongue label" needs no second one.
+SPEAKING = {"label": ("label",), "logo": ("logo", "mark"), "stitching": ("stitching", "seam", "stitches"),
+            "material": ("material",)}
 
 
 def sentence(measurement: Measurement, limit: Limit, verdict: Verdict, words: str | None = None) -> str:
@@ -32,10 +36,20 @@ def sentence(measurement: Measurement, limit: Limit, verdict: Verdict, words: st
     template = words or (estimator.defect if estimator else f"is off in {about} ({{value:.3g}} {measurement.unit})")
     detail = f" {measurement.reason}" if measurement.reason else ""
     text = template.format(value=measurement.value, detail=detail, severity=severity(measurement.value, limit))
-    comparison = "at most" if limit.direction == "max" else "at least"
     bound = limit.fail if verdict == "fail" or limit.warn is None else limit.warn
     closing = "." if verdict == "fail" else ": worth a look."
-    return f"{where} {text}; {comparison} {bound:g} {measurement.unit} is allowed{closing}".replace("  ", " ")
+    return f"{where} {text}; {allowed(bound, measurement.unit, limit)}{closing}".replace("  ", " ")
+
+
+def allowed(bound: float, unit: str, limit: Limit) -> str:
+    """A limit in words: "at most 10% is allowed"."""
+    if unit in COUNTS and limit.direction == "max" and bound < 1:
+        return "none may be missing"
+    if unit in SHARES:
+        amount = f"{bound:.0%}" if bound == 0 or bound >= 0.01 else f"{bound:.1%}"
+    else:
+        amount = f"{unit} {bound:.3g}" if unit.startswith("Δ") else f"{bound:.4g} {unit}".strip()
+    return f"at most {amount} is allowed" if limit.direction == "max" else f"at least {amount} is needed"
 
 
 def accepts(words: str) -> bool:
@@ -62,4 +76,6 @@ def place(region: str) -> str:
         return "The front (toe)"  # bottles have a front too
     if not name:
         return f"The {kind}"
-    return f"The {kind} {name.replace('_', ' ')}" + (f" (copy {copy})" if copy not in ("", "1") else "")
+    name = name.replace("_", " ")
+    spoken = any(word in SPEAKING.get(kind, ()) for word in name.replace("-", " ").lower().split())
+    return f"The {name if spoken else f'{kind} {name}'}" + (f" (copy {copy})" if copy not in ("", "1") else "")

@@ -65,6 +65,19 @@ def image_verdict(scores: Sequence[Score]) -> Verdict:
     return "pass" if "pass" in verdicts else "unmeasured"
 
 
+def findings(scores: Sequence[Score]) -> list[Score]:
+    """Required readings that failed or are missing, gravest first, each cause once.
+
+    What could not be measured where another reading of the same check and region failed is left out: a seam that is
+    gone has no rhythm to measure.
+    """
+    bad = [score for score in scores if score.verdict in BAD and (score.limit is None or score.limit.required)]
+    failed = {(score.measurement.check, score.measurement.region) for score in bad if score.verdict == "fail"}
+    return sorted((score for score in bad if score.verdict == "fail"
+                   or (score.measurement.check, score.measurement.region) not in failed),
+                  key=lambda score: 0.0 if score.score is None else score.score)
+
+
 def recommended_action(scores: Sequence[Score], deliver_warn: bool = True) -> Action:
     """What to do with an image: the gravest of what helps against its findings, or ``deliver``.
 
@@ -75,8 +88,7 @@ def recommended_action(scores: Sequence[Score], deliver_warn: bool = True) -> Ac
         return "deliver"
     if verdict == "unmeasured":
         return "review"
-    bad = [score for score in scores if (score.limit is None or score.limit.required) and score.verdict in BAD]
-    found = bad or [score for score in scores if score.verdict not in ("pass", "not_applicable")]
+    found = findings(scores) or [score for score in scores if score.verdict not in ("pass", "not_applicable")]
     return max((_remedy(score) for score in found), key=GRAVITY.index)
 
 
