@@ -91,7 +91,8 @@ def unrolled(expected: Expected, occurrence: Occurrence) -> Strip | None:
     half = int(reach / step_o)
     if half < 4 or half > _MOST_ROWS or step_s * 4 > end - start:
         return None
-    grid_s, grid_o = np.arange(start, end + step_s / 2, step_s), np.arange(-half, half + 1) * step_o
+    grid_s = np.arange(start, end + step_s / 2, step_s)
+    grid_o: F64 = np.arange(-half, half + 1, dtype=np.float64) * step_o
 
     nearest, empty = _nearest(np.rint((s - start) / step_s).astype(np.intp), np.rint(o / step_o).astype(np.intp) + half,
                               (len(grid_o), len(grid_s)))
