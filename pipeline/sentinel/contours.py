@@ -42,11 +42,12 @@ _TRUE_EDGE = 1.5       # px; where even the faithful picture reads further off, 
 _GAIN = (0.4, 2.5)     # of linear light
 _LIGHT_STRETCH = 80.0  # px of contour that share one light
 _JUMP = 4              # samples the path may move from one profile to the next
-_DOUBTED = 1.25        # px; a smaller shift of the edge is believed as it is
+_DOUBTED = 1.6         # px; a smaller shift of the edge is believed as it is
 _KEPT = 0.25           # of the step that the contour should show: where the image still shows it, the edge is there
 _STEP_AT = 0.75        # px to either side of an edge, where a step is read
-_SHARP = 0.6           # of the step over ±2.5 px that an edge makes over ±1 px; a slope of 8 px makes 0.4, blur σ 1.2 0.6
+_SHARP = 0.6           # of the step over ±2.5 px that an edge makes over ±1 px; a slope of 8 px makes 0.4, σ 1.2 px 0.6
 _JUMP_COST = 0.5       # per sample
+_BESIDE = 2.0          # px outside the contour, where the image shows the background
 _BARE = (0.04, 0.15)   # rgb, or share of that step: what a dent lays bare differs from the background by no more
 
 
@@ -135,7 +136,7 @@ def contour_deviation(expected: Expected, observed: U8, profiles: Profiles) -> D
     contrast = np.minimum(wanted_contrast, _contrast(as_lit, ground))
     usable = measurable & (contrast >= _LOWEST_OBSERVED)
     edge = read(seen, as_lit, usable)
-    usable &= (np.abs(edge - wanted_edge) < _DOUBTED) | _moved(profiles, wanted, seen, ground, edge)
+    usable &= (np.abs(edge - wanted_edge) < _DOUBTED) | _moved(profiles, wanted, seen, edge)
     weight = np.minimum(contrast, _FULL_CONTRAST) ** 2
     return Deviation(profiles, np.where(usable, edge - wanted_edge, np.nan), measurable, usable, weight)
 
@@ -162,7 +163,7 @@ def joint_path(cost: F64) -> NDArray[np.intp]:
     return path
 
 
-def _moved(profiles: Profiles, wanted: F64, seen: F64, ground: F64, edge: F64) -> Bools:
+def _moved(profiles: Profiles, wanted: F64, seen: F64, edge: F64) -> Bools:
     """(n,) where the edge found off the contour is one: sharp, and the contour itself shows none any more.
 
     Light alone can draw a line inside the product (a crevice that is lit, a rim that mirrors the room), and from
@@ -175,7 +176,7 @@ def _moved(profiles: Profiles, wanted: F64, seen: F64, ground: F64, edge: F64) -
     kept = step(seen, 0.0, _STEP_AT) >= _KEPT * step(wanted, 0.0, _STEP_AT)
     wide = step(seen, edge, 2.5)
     sharp = step(seen, edge, 1.0) >= _SHARP * wide
-    between = _at_offset(seen, edge / 2) - _at_offset(ground, edge / 2)
+    between = _at_offset(seen, edge / 2) - _at_offset(seen, _BESIDE)
     bare = np.linalg.norm(_along(profiles, between), axis=-1) <= np.maximum(_BARE[0], _BARE[1] * wide)
     return np.asarray(~kept & sharp & (bare | (edge > 0)))
 
