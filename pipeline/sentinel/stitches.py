@@ -69,7 +69,7 @@ class Thread:
     @property
     def half(self) -> int:
         """Samples to either side of a row that belong to it."""
-        alone = 1.5 * self.thickness
+        alone = 1.2 * self.thickness
         return max(2, int(min(alone, self.gap / 2) if self.gap else alone))
 
 

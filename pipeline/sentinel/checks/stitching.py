@@ -32,6 +32,7 @@ Bools = NDArray[np.bool_]
 
 FEWEST_STITCHES = 6      # of a row; a share of fewer means nothing
 _MISSING = 0.4           # of the contrast a stitch should have; below it nobody sees one
+_SIDE_BY_SIDE = 4        # stitches in all rows at once: fewer say nothing about their number or gap
 _BOTH_ROWS = 0.3         # of the stitches must show beside those of all other rows, or their gap is not known
 _COUNT_WORDS = ("no row", "one row", "two rows", "three rows", "four rows", "five rows", "six rows")
 _SEWN = ("", "single", "double", "triple")
@@ -117,6 +118,8 @@ def _read(expected: Expected, observed: U8, occurrence: Occurrence, strip: Strip
         return (f"{int(stitches.legible.sum(axis=1).max())} of its stitches are legible in the faithful picture, with "
                 f"{across * thread.thickness:.1f} px of thread and {across * thread.gap:.1f} px from row to row")
     segments = row_segments(strip, thread, stitches, wanted, seen)
+    if stitches.legible.all(axis=0).sum() < _SIDE_BY_SIDE:
+        segments = []
     return _Seam(expected, observed, occurrence, strip, thread, stitches, wanted, seen, rows, segments)
 
 
@@ -181,7 +184,7 @@ def _gap(seam: _Seam, coverage: float) -> Measurement:
 
 def _rows_not_side_by_side(seam: _Seam, estimator: str) -> Measurement:
     """Without a stretch to count rows on: the faithful picture's fault, or the image's."""
-    if seam.stitches.legible.all(axis=0).any() and not seam.stitches.read.all(axis=0).any():
+    if seam.stitches.legible.all(axis=0).sum() >= _SIDE_BY_SIDE and not seam.stitches.read.all(axis=0).any():
         return _without_value(estimator, seam.occurrence.name, "the image shows no colour where the rows should be")
     return _without_value(estimator, seam.occurrence.name, "its rows hardly show side by side in this shot", False)
 
