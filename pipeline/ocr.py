@@ -67,6 +67,6 @@ def _engine() -> Any:
     """One engine per process: loading takes a second."""
     from rapidocr import RapidOCR
 
-    logging.getLogger("RapidOCR").setLevel(logging.WARNING)
-    return RapidOCR(params={"Global.log_level": "warning", "EngineConfig.onnxruntime.intra_op_num_threads": THREADS,
+    logging.getLogger("RapidOCR").setLevel(logging.ERROR)
+    return RapidOCR(params={"Global.log_level": "error", "EngineConfig.onnxruntime.intra_op_num_threads": THREADS,
                             "EngineConfig.onnxruntime.inter_op_num_threads": THREADS})

@@ -134,7 +134,7 @@ def _busiest(flat: Rectified, wanted: F32, rows: int, columns: int) -> list[tupl
     mean = uniform_filter(wanted, (rows, columns))
     power = np.where(uniform_filter(flat.shown.astype(np.float32), (rows, columns)) > 0.95,
                      uniform_filter(wanted**2, (rows, columns)) - mean**2, 0.0)
-    found = []
+    found: list[tuple[float, float, float, float]] = []
     while len(found) < 4 and power.max() >= _CONTRAST**2:
         row, column = np.unravel_index(int(power.argmax()), power.shape)
         found.append((float(column - columns // 2), float(row - rows // 2),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter, minimum_filter
+from scipy.ndimage import gaussian_filter, maximum_filter, minimum_filter
+from skimage.filters import threshold_otsu
 
 from pipeline.catalogue import Region
 from pipeline.sentinel.evidence import bbox_of
@@ -23,7 +25,12 @@ SMALLEST_MARK_PX = 12.0      # a print's shorter side
 STEEPEST_DEG = 70.0          # beyond it a print is a sliver
 LEAST_SHOWN = 0.15           # share of a print that must show
 RECOGNISED = 0.3             # correlation; below it the image shows something else, and σ means nothing
-AROUND = 6                   # px of ground around a print that are looked at with it
+AROUND = 10                  # px of ground around a print that are looked at with it
+VEIL = 0.15                  # code values; keeps a highlight on black ground from reading as strong light
+_LEAST_CONTRAST = 0.06       # code values 0..1 between ink and ground; a fainter print is texture
+_FEWEST_PIXELS = 40          # of ink and of ground
+_LIGHT_SCALE = 12.0          # px over which the light on the ground is carried under the ink
+_INSETS = (9, 5, 3)           # px, windows by which the ground is cut back from the ink
 _CUT_OFF = (0.005, 0.995)    # luma at which an image has lost what was printed
 _DESIGNED = (0.01, 0.99)     # luma at which the faithful picture has nothing to lose
 
@@ -58,7 +65,7 @@ def printed(expected: Expected, observed: U8, occurrence: Occurrence) -> Print:
     """An occurrence cut out of both pictures."""
     x0, y0, x1, y1 = occurrence.bbox
     width, height = expected.size
-    margin = 4 * AROUND
+    margin = 3 * AROUND
     left, top = max(0, x0 - margin), max(0, y0 - margin)
     window = (slice(top, min(height, y1 + margin)), slice(left, min(width, x1 + margin)))
     wanted, seen = luma_of(expected.display[window]), luma_of(observed[window])
@@ -69,8 +76,58 @@ def printed(expected: Expected, observed: U8, occurrence: Occurrence) -> Print:
     # A logo's polygon often follows its outline: the edge to tell its sharpness by then lies on the border.
     # A label's own border is sewn or cut, and stays sharp when the print does not.
     judged = mask | (maximum_filter(mask, 5) & sheet) if occurrence.region.kind == "logo" else minimum_filter(mask, 5)
-    blur = fit_blur(wanted, seen, judged, PRINT_GAIN) or fit_blur(wanted, seen, mask, PRINT_GAIN)
-    return Print(occurrence, window, wanted, seen, mask, solid, blur)
+    found = Print(occurrence, window, wanted, seen, mask, solid, None)
+    tones = tones_of(found)
+    # A pale print lets local means pass for light: that of the ground alone tells pale from soft.
+    light = None if tones is None else light_on(found, tones)
+    blur = fit_blur(wanted, seen, judged, PRINT_GAIN, light) or fit_blur(wanted, seen, mask, PRINT_GAIN, light)
+    return replace(found, blur=blur)
+
+
+class Tones(NamedTuple):
+    ink: Bools                             # (h, w)
+    ground: Bools                          # (h, w)
+
+
+def tones_of(print_: Print) -> Tones | None:
+    """What is print and what is ground by design; None where they hardly differ in brightness.
+
+    The ground is the one of the two tones that surrounds the print; a label brings its own.
+    """
+    label = print_.occurrence.region.kind == "label"
+    area = print_.mask if label else maximum_filter(print_.mask, 2 * AROUND + 1) & print_.solid
+    tones = print_.wanted[area]
+    if tones.size < 2 * _FEWEST_PIXELS:
+        return None
+    bright = area & (print_.wanted > threshold_otsu(tones))  # type: ignore[no-untyped-call]
+    dark = area & ~bright
+    ring = area & ~minimum_filter(print_.mask, 9 if label else 3)
+    ground, ink = (bright, dark) if 2 * np.count_nonzero(ring & bright) > np.count_nonzero(ring) else (dark, bright)
+    ink &= maximum_filter(print_.mask, 5)
+    if min(np.count_nonzero(ground), np.count_nonzero(ink)) < _FEWEST_PIXELS:
+        return None
+    if abs(float(np.median(print_.wanted[ink])) - float(np.median(print_.wanted[ground]))) < _LEAST_CONTRAST:
+        return None
+    # Beside the ink the ground takes part in its blur.
+    for inset in _INSETS:
+        inner = minimum_filter(ground, inset)
+        if np.count_nonzero(inner) >= _FEWEST_PIXELS:
+            return Tones(ink, inner)
+    return Tones(ink, ground)
+
+
+def spread(values: F32, known: Bools) -> F32:
+    """(h, w) the values of the known pixels, carried smoothly over all others."""
+    weight = gaussian_filter(known.astype(np.float32), _LIGHT_SCALE)
+    total = gaussian_filter(np.where(known, values, 0.0).astype(np.float32), _LIGHT_SCALE)
+    far = 1e-3
+    return np.asarray((total + far * float(values[known].mean())) / (weight + far), np.float32)
+
+
+def light_on(print_: Print, tones: Tones) -> F32:
+    """(h, w) by how much brighter the image is than the faithful picture, from the ground."""
+    light = spread(print_.seen + VEIL, tones.ground) / np.maximum(spread(print_.wanted + VEIL, tones.ground), 1e-3)
+    return np.asarray(np.maximum(light, 1e-3), np.float32)
 
 
 def softness_elsewhere(expected: Expected, observed: U8, found: Sequence[Occurrence]) -> float:

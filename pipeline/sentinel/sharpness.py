@@ -44,11 +44,13 @@ def luma_of(image: NDArray[np.uint8]) -> F32:
     return np.asarray(image @ np.array([0.2126, 0.7152, 0.0722], np.float32) / np.float32(255.0), np.float32)
 
 
-def fit_blur(expected: F32, observed: F32, mask: Bools, gain_range: tuple[float, float] = _GAIN) -> Blur | None:
+def fit_blur(expected: F32, observed: F32, mask: Bools, gain_range: tuple[float, float] = _GAIN,
+             light: F32 | None = None) -> Blur | None:
     """σ by which ``observed`` (H, W luma) is softer than ``expected`` within ``mask``.
 
-    ``gain_range`` is what local contrast may change by without counting as blur. None where the
-    expected picture shows too little texture there to tell.
+    ``gain_range`` is what local contrast may change by without counting as blur; ``light`` (H, W), by how much
+    brighter the image is, where that is known better than from local means. None where the expected
+    picture shows too little texture there to tell.
     """
     corners = _textured_blocks(expected, mask)
     if not corners:
@@ -57,9 +59,10 @@ def fit_blur(expected: F32, observed: F32, mask: Bools, gain_range: tuple[float,
     weight = _core(_cut(mask.astype(np.float32), corners)).astype(np.float64)
     smooth = (0.0, _HIGH_PASS, _HIGH_PASS)
     # Light changes contrast and brightness alike; dividing by the local mean takes it out.
-    light = gaussian_filter(wanted, smooth) / np.maximum(gaussian_filter(seen, smooth), 0.02)
+    relit = gaussian_filter(wanted, smooth) / np.maximum(gaussian_filter(seen, smooth), 0.02) if light is None else (
+        1.0 / np.maximum(_cut(light, corners), 0.02))
     wanted_high = wanted - gaussian_filter(wanted, smooth)
-    seen_high = _core((seen - gaussian_filter(seen, smooth)) * np.clip(light, 0.5, 2.0))
+    seen_high = _core((seen - gaussian_filter(seen, smooth)) * np.clip(relit, 0.5, 2.0))
     power = float((weight * seen_high**2).sum())
     errors, correlations = [], []
     for sigma in _CANDIDATES:

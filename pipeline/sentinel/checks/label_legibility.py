@@ -29,13 +29,15 @@ from pipeline.sentinel.registry import Estimator, check
 from pipeline.sentinel.types import U8, BBox, Expected, Limit, Measurement
 
 ESTIMATORS: Mapping[str, Estimator] = {
-    # One wrong letter of nine reads 0.89. What the faithful picture is misread at is not charged.
+    # Faithful labels read 1.0, one wrong letter of nine 0.89. What the faithful picture is misread at is not charged.
     "text_match": Estimator(Limit(fail=0.95, direction="min", perfect=1.0),
-                            "cannot be read as it should: {value:.0%} of its letters are right{detail}", "repair"),
-    "glyph_correlation_min": Estimator(Limit(fail=0.6, warn=0.75, direction="min", perfect=1.0),
-                                       "does not show the design in one place (correlation {value:.2f}{detail})",
+                            "cannot be read as it should:{detail} ({value:.0%} of its letters are right)", "repair"),
+    # Faithful labels stay above 0.93, most of them at 0.99, half a pixel of warp and JPEG included; a swapped letter
+    # reads about 0.5, one that is hardly visible at a steep angle up to 0.89, which reading it then catches.
+    "glyph_correlation_min": Estimator(Limit(fail=0.8, warn=0.88, direction="min", perfect=1.0),
+                                       "does not show the design in one place (correlation {value:.2f})",
                                        "repair"),
-    # Letters 0.8 px softer than the product around them are seen at normal size; faithful labels stay below 0.5.
+    # Letters 0.8 px softer than the product around them are seen at normal size; faithful labels stay below 0.45.
     "excess_blur_sigma": Estimator(Limit(fail=0.8, warn=0.6),
                                    "is blurred: {value:.1f} px softer than the rest of the product", "repair"),
 }

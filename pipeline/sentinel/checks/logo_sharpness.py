@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, maximum_filter, minimum_filter
-from skimage.filters import threshold_otsu
+from scipy.ndimage import gaussian_filter, maximum_filter
 
 from pipeline.catalogue import Region
 from pipeline.colour import quantise
@@ -16,13 +14,16 @@ from pipeline.sentinel.evidence import side_by_side
 from pipeline.sentinel.injectors import blur_regions
 from pipeline.sentinel.occurrences import occurrences
 from pipeline.sentinel.prints import (
-    AROUND,
     RECOGNISED,
+    VEIL,
     Print,
     excess,
+    light_on,
     printed,
     shown_prints,
     softness_elsewhere,
+    spread,
+    tones_of,
     unfit,
 )
 from pipeline.sentinel.registry import Estimator, check
@@ -30,11 +31,6 @@ from pipeline.sentinel.types import U8, Expected, Limit, Measurement
 
 F32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
-
-_LEAST_CONTRAST = 0.06   # code values 0..1 between print and ground; a fainter print is texture
-_FEWEST_PIXELS = 40      # of print and of ground
-_LIGHT_SCALE = 12.0      # px over which the light on the ground is carried under the print
-_VEIL = 0.15             # code values; keeps a highlight on black ground from reading as strong light
 
 
 ESTIMATORS: Mapping[str, Estimator] = {
@@ -54,18 +50,20 @@ def blur_logos(expected: Expected, image: U8, regions: Sequence[Region] = (), *,
 
 def wash_out_logos(expected: Expected, image: U8, regions: Sequence[Region] = (), *, keep: float = 0.5) -> U8:
     """Mix every logo with the ground around it until ``keep`` of its contrast is left."""
-    result = image.astype(np.float32)
+    ground, weight = image.astype(np.float32), np.zeros(image.shape[:2], np.float32)
     for occurrence in occurrences(expected, _logos(regions)):
         logo = printed(expected, image, occurrence)
-        classes = _classes(logo)
-        if classes is None:
+        tones = tones_of(logo)
+        if tones is None:
             continue
-        ground = classes.ground
-        part = result[logo.window]
-        under = np.stack([_spread(part[..., c], ground) for c in range(3)], axis=-1)
-        weight = gaussian_filter((maximum_filter(logo.mask, 3) & logo.solid).astype(np.float32), 0.7)[..., None]
-        part += weight * (1.0 - keep) * (under - part)
-    return quantise(result / 255.0)
+        part = image[logo.window].astype(np.float32)
+        under = np.stack([spread(part[..., c], tones.ground) for c in range(3)], axis=-1)
+        # A raised logo lies on a chart of its own, within a ring of the one below: no pixel is washed twice.
+        here = gaussian_filter((maximum_filter(logo.mask, 9) & logo.solid).astype(np.float32), 0.7)
+        more = here > weight[logo.window]
+        ground[logo.window][more], weight[logo.window][more] = under[more], here[more]
+    mixed = image + (1.0 - keep) * weight[..., None] * (ground - image)
+    return quantise(mixed / 255.0)
 
 
 @check("logo_sharpness", needs=("alpha", "display"), unit="px", estimators=ESTIMATORS, about="logo",
@@ -105,50 +103,15 @@ def _softness(expected: Expected, observed: U8, logo: Print, elsewhere: float) -
 
 def _contrast(expected: Expected, observed: U8, logo: Print) -> Measurement:
     """How far the print still stands off its ground, as a share of how far it should."""
-    classes = _classes(logo)
-    if classes is None:
+    tones = tones_of(logo)
+    if tones is None:
         return _without_value("contrast_ratio", logo.occurrence.name, "it hardly differs from its ground by design")
     softened = logo.wanted if logo.blur is None else gaussian_filter(logo.wanted, logo.blur.sigma)
-    light = _spread(logo.seen + _VEIL, classes.ground) / np.maximum(_spread(softened + _VEIL, classes.ground), 1e-3)
-    ground = _spread(softened, classes.ground)
-    stands_off = (softened - ground)[classes.print]
-    seen = ((logo.seen + _VEIL) / np.maximum(light, 1e-3) - _VEIL - ground)[classes.print]
+    ground = spread(softened, tones.ground)
+    stands_off = (softened - ground)[tones.ink]
+    seen = ((logo.seen + VEIL) / light_on(logo, tones) - VEIL - ground)[tones.ink]
     ratio = float((seen * stands_off).sum() / max(float((stands_off**2).sum()), 1e-9))
     return _at(expected, observed, logo, "contrast_ratio", max(ratio, 0.0), "share")
-
-
-class _Classes(NamedTuple):
-    print: Bools                           # (h, w)
-    ground: Bools                          # (h, w)
-
-
-def _classes(logo: Print) -> _Classes | None:
-    """What is print and what is ground by design; None where they hardly differ in brightness.
-
-    The ground is the one of the two tones that surrounds the logo.
-    """
-    area = maximum_filter(logo.mask, 2 * AROUND + 1) & logo.solid
-    tones = logo.wanted[area]
-    if tones.size < 2 * _FEWEST_PIXELS:
-        return None
-    bright = area & (logo.wanted > threshold_otsu(tones))
-    dark = area & ~bright
-    ring = area & ~minimum_filter(logo.mask, 3)
-    ground, ink = (bright, dark) if 2 * np.count_nonzero(ring & bright) > np.count_nonzero(ring) else (dark, bright)
-    if min(np.count_nonzero(ground), np.count_nonzero(ink)) < _FEWEST_PIXELS:
-        return None
-    if abs(float(np.median(logo.wanted[ink])) - float(np.median(logo.wanted[ground]))) < _LEAST_CONTRAST:
-        return None
-    inner = minimum_filter(ground, 3)
-    return _Classes(ink, inner if np.count_nonzero(inner) >= _FEWEST_PIXELS else ground)
-
-
-def _spread(values: F32, known: Bools) -> F32:
-    """(h, w) the values of the known pixels, carried smoothly over all others."""
-    weight = gaussian_filter(known.astype(np.float32), _LIGHT_SCALE)
-    total = gaussian_filter(np.where(known, values, 0.0).astype(np.float32), _LIGHT_SCALE)
-    far = 1e-3
-    return np.asarray((total + far * float(values[known].mean())) / (weight + far), np.float32)
 
 
 def _logos(regions: Sequence[Region]) -> list[Region]:
