@@ -16,7 +16,7 @@ from pipeline.scores import read_scores
 from pipeline.sentinel.types import Verdict
 from pipeline.store import Artifact, ArtifactWriter
 
-VERSION = 1
+VERSION = 2
 
 spec = sku_spec("delivered_images", deps=[sentinel_scores.spec], group="delivery", kinds={"python"}, version=VERSION,
                 description="Images that Sentinel passed, as WebP and JPEG with embedded profile and provenance, and a "
@@ -29,11 +29,12 @@ def inputs(sku: Sku) -> dict[str, Any]:
         "scores": sku.artifact("sentinel_scores").data_version,
         "delivery": sku.settings.delivery.model_dump(mode="json"),
         "name": sku.product.name, "category": sku.product.category,
+        "channels": sku.bench.judging.inputs["channels"],
     }
 
 
 def produce(sku: Sku, out: ArtifactWriter) -> None:
-    settings = sku.settings.delivery
+    settings, chosen = sku.settings.delivery, sku.bench.judging.channels
     scored, refined = sku.artifact("sentinel_scores"), sku.artifact("refined_images")
     verdicts: dict[str, Verdict] = scored.metadata["verdicts"]
     preset = refined.metadata["refiner"]["preset"]
@@ -47,14 +48,16 @@ def produce(sku: Sku, out: ArtifactWriter) -> None:
             continue
         provenance = refined.json(f"{decision.shot}.json")
         pixels = sku.image(decision.shot)
-        encodings = delivery.encode(pixels, settings, xmp_packet(provenance), srgb_profile())
+        channels = chosen.get(decision.shot, ())
+        encodings = delivery.encode(pixels, settings, xmp_packet(provenance), srgb_profile(), channels)
         for suffix, data in encodings.items():
             out.path(f"{decision.shot}.{suffix}").write_bytes(data)
         judged = [row["score"] for row in rows
                   if row["shot"] == decision.shot and row["required"] and row["score"] is not None]
         delivered.append(delivery.DeliveredShot(
             decision.shot, pixels.shape[1], pixels.shape[0], encodings, verdicts[decision.shot],
-            round(min(judged), 1) if judged else None, preset, provenance["digital_source_type"]))
+            round(min(judged), 1) if judged else None, preset, provenance["digital_source_type"],
+            delivery.files_for(encodings, channels)))
     findings = {shot: sorted({row["check"] for row in rows if row["shot"] == shot and row["required"]
                               and row["verdict"] in ("warn", "fail", "unmeasured")}) for shot in verdicts}
     manifest = delivery.delivery_manifest(sku.name, sku.product.name, sku.product.category, delivered, decisions,

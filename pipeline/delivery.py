@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.catalogue import DeliverySettings
-from pipeline.errors import StoreError
+from pipeline.errors import CatalogueError, StoreError
+from pipeline.sentinel.channels import Channel, takes
 from pipeline.sentinel.types import Verdict
 
 SCHEMA = "packshot.delivery/1"
@@ -25,6 +26,9 @@ UNREFINED_PRESET = "none"
 
 # libwebp's effort 0..6. 4 is the knee: 6 takes twice as long for 1 % fewer bytes.
 WEBP_METHOD = 4
+
+# Below it JPEG shows its blocks on print and stitching: no channel is worth that.
+LEAST_QUALITY, QUALITY_STEP = 60, 4
 
 MIME = {"webp": "image/webp", "jpg": "image/jpeg"}
 ROLES = {"hero": "homepage", "square": "square_ad", "lifestyle": "lifestyle", "top": "top", "detail": "detail"}
@@ -56,6 +60,7 @@ class DeliveredShot:
     score: float | None                    # 0..100, lowest of the image's required checks
     preset: str                            # refiner preset
     digital_source_type: str               # IPTC code or address, as in the image's XMP
+    channels: Mapping[str, str] = field(default_factory=dict)  # suffix of the file that each chosen channel takes
 
 
 def select(verdicts: Mapping[str, Verdict], preset: str, settings: DeliverySettings,
@@ -75,20 +80,62 @@ def select(verdicts: Mapping[str, Verdict], preset: str, settings: DeliverySetti
     return tuple(decisions)
 
 
-def encode(pixels: NDArray[np.uint8], settings: DeliverySettings, xmp: bytes, icc: bytes) -> dict[str, bytes]:
+def encode(pixels: NDArray[np.uint8], settings: DeliverySettings, xmp: bytes, icc: bytes,
+           channels: Sequence[Channel] = ()) -> dict[str, bytes]:
     """One sRGB image (H, W, 3) as WebP and JPEG, each with its colour profile and provenance.
 
     JPEG keeps full chroma (4:4:4): half-resolution chroma frays saturated print and stitching. Lossy
     WebP has no such mode; it is the smaller file for screens, JPEG the one to crop and zoom.
 
+    Each of ``channels`` takes at least one of the files: a file too large for it is encoded again at lower quality,
+    down to 60. Raises CatalogueError ``channel_format`` or ``channel_bytes`` where that does not help.
+
     Returns the file's bytes by suffix, ``webp`` and ``jpg``; equal pixels give equal bytes.
     """
     image = Image.fromarray(pixels, "RGB")
-    webp, jpeg = io.BytesIO(), io.BytesIO()
-    image.save(webp, "WEBP", quality=settings.webp_quality, method=WEBP_METHOD, xmp=xmp, icc_profile=icc)
-    image.save(jpeg, "JPEG", quality=settings.jpeg_quality, subsampling=0, progressive=True, optimize=True, xmp=xmp,
-               icc_profile=icc)
-    return {"webp": webp.getvalue(), "jpg": jpeg.getvalue()}
+    qualities = {"webp": settings.webp_quality, "jpg": settings.jpeg_quality}
+    encodings = {suffix: _encoded(image, suffix, quality, xmp, icc) for suffix, quality in qualities.items()}
+    for channel in channels:
+        if channel.name in files_for(encodings, (channel,)):
+            continue
+        suffix = _suffix_for(channel)
+        while not takes(channel, suffix, len(encodings[suffix])):
+            qualities[suffix] -= QUALITY_STEP
+            if qualities[suffix] < LEAST_QUALITY:
+                raise CatalogueError("channel_bytes", f"{channel.title} does not take a file of "
+                                     f"{len(encodings[suffix])} bytes, this picture's at the lowest quality.",
+                                     "Make the shot smaller, or take the channel out of `channels:`.")
+            encodings[suffix] = _encoded(image, suffix, qualities[suffix], xmp, icc)
+    return encodings
+
+
+def files_for(encodings: Mapping[str, bytes], channels: Sequence[Channel]) -> dict[str, str]:
+    """Suffix of the file that each channel takes, by the channel's name; the smallest where it takes several."""
+    chosen = {}
+    for channel in channels:
+        taken = [suffix for suffix, data in encodings.items() if takes(channel, suffix, len(data))]
+        if taken:
+            chosen[channel.name] = min(taken, key=lambda suffix: len(encodings[suffix]))
+    return chosen
+
+
+def _suffix_for(channel: Channel) -> str:
+    formats = channel.files.formats if channel.files else tuple(MIME)
+    for suffix in ("jpg", "webp"):
+        if suffix in formats:
+            return suffix
+    raise CatalogueError("channel_format", f"{channel.title} takes {', '.join(formats)} files only; delivered are "
+                         f"{' and '.join(MIME)}.", "Take the channel out of `channels:` in catalogue.yaml.")
+
+
+def _encoded(image: Image.Image, suffix: str, quality: int, xmp: bytes, icc: bytes) -> bytes:
+    file = io.BytesIO()
+    if suffix == "webp":
+        image.save(file, "WEBP", quality=quality, method=WEBP_METHOD, xmp=xmp, icc_profile=icc)
+    else:
+        image.save(file, "JPEG", quality=quality, subsampling=0, progressive=True, optimize=True, xmp=xmp,
+                   icc_profile=icc)
+    return file.getvalue()
 
 
 def alt_text(name: str, shot: str) -> str:
@@ -108,6 +155,7 @@ def delivery_manifest(sku: str, name: str, category: str, delivered: Sequence[De
         "shot": shot.shot, "role": ROLES.get(shot.shot, "additional"), "alt": alt_text(name, shot.shot),
         "width": shot.width, "height": shot.height, "verdict": shot.verdict, "score": shot.score,
         "refiner": shot.preset, "digital_source_type": shot.digital_source_type,
+        "channels": {name: f"{shot.shot}.{suffix}" for name, suffix in shot.channels.items()},
         "files": [{"name": f"{shot.shot}.{suffix}", "mime": MIME[suffix], "bytes": len(data),
                    "sha256": hashlib.sha256(data).hexdigest()} for suffix, data in shot.encodings.items()],
     } for shot in delivered]

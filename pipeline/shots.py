@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import replace
 
 from pipeline.catalogue import (
@@ -32,7 +33,7 @@ DEFAULT_LIFESTYLE_STAGE = "window"
 BUILT_IN = {
     "hero": Shot("hero", OrbitCamera(elevation_deg=14.0, fill=0.62), 1920, 1080, "sweep",
                  prompt="homepage hero, studio product photograph, soft daylight"),
-    "square": Shot("square", OrbitCamera(elevation_deg=10.0, fill=0.84), 1080, 1080, "white",
+    "square": Shot("square", OrbitCamera(elevation_deg=10.0, fill=0.87), 1080, 1080, "white",
                    prompt="square advertisement, product photograph on pure white"),
     "lifestyle": Shot("lifestyle", OrbitCamera(elevation_deg=16.0, focal_mm=50.0, fill=0.66), 1080, 1350, "window",
                       prompt=f"lifestyle photograph, {PLACES['window']}"),
@@ -51,6 +52,7 @@ def shots_for(product: Product, settings: Settings, regions: tuple[Region, ...])
     entries = product.manifest.shots or settings.shots or tuple(BUILT_IN)
     shots = (_shot(entry, product, settings) for entry in entries)
     names = [entry if isinstance(entry, str) else entry.name for entry in entries]
+    _check_channels(product, settings)
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise CatalogueError("shot_duplicate", f"{product.sku}: the shot {twice!r} is listed twice.",
@@ -103,6 +105,18 @@ def _shot(entry: str | ShotEntry, product: Product, settings: Settings) -> Shot:
         shot = replace(shot, **changes)
     width, height = (max(64, round(side * settings.scale)) for side in (shot.width, shot.height))
     return replace(shot, camera=camera, width=width, height=height)
+
+
+def _check_channels(product: Product, settings: Settings) -> None:
+    """A channel is chosen for a built-in shot, or for one that the catalogue's or this product's list names."""
+    listed = (*(settings.shots or ()), *(product.manifest.shots or ()))
+    known = {*BUILT_IN, *(entry if isinstance(entry, str) else entry.name for entry in listed)}
+    unknown = next((shot for shot in settings.channels if shot not in known), None)
+    if unknown is not None:
+        near = difflib.get_close_matches(unknown, sorted(known), n=1, cutoff=0.4)
+        raise CatalogueError("channel_shot_unknown", f"catalogue.yaml: `channels` names the shot {unknown!r}, which "
+                             "there is not.", f"Did you mean `{near[0]}`?" if near
+                             else f"Shots: {', '.join(sorted(known))}.")
 
 
 def _uv_area(region: Region) -> float:

@@ -146,7 +146,7 @@ def test_refine_tries_a_preset_outside_the_pipeline(packshot: Command, house: Ho
 
 def test_explain_lists_every_check_with_its_limits(packshot: Command) -> None:
     found = {entry["check"]: entry for entry in json.loads(packshot("explain", "--json")[1])["checks"]}
-    assert {"silhouette", "colour_drift", "texture", "framing", "background"} <= set(found)
+    assert {"silhouette", "colour_drift", "texture", "artefacts", "delivery"} <= set(found)
     assert all(entry["limits"] and entry["what"] for entry in found.values())
 
 

@@ -51,7 +51,7 @@ def test_sku_assets_are_partitioned_and_published_ones_are_not() -> None:
 def test_checks_are_partitioned_and_few_enough_for_the_ui() -> None:
     graph = defs.resolve_asset_graph()
     checks = [key.name for key in graph.asset_check_keys]
-    assert {"silhouette", "colour_drift", "texture", "framing", "background"} <= set(checks)
+    assert {"silhouette", "colour_drift", "texture", "artefacts", "delivery"} <= set(checks)
     assert len(checks) < 50
 
 

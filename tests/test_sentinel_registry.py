@@ -33,7 +33,7 @@ INJECTED = [pytest.param(check, injector, id=f"{check.name}-{getattr(injector, '
 
 
 def test_every_file_of_the_package_is_found() -> None:
-    assert check_names() == ("background", "colour_drift", "delivery", "framing", "label_legibility", "logo_sharpness",
+    assert check_names() == ("artefacts", "colour_drift", "delivery", "label_legibility", "logo_sharpness",
                              "silhouette", "stitching", "texture")
 
 

@@ -130,7 +130,7 @@ def test_a_changed_limit_judges_again_without_touching_pixels(house: House) -> N
     assert house.batch("good").success
     image = house.store.require("refined_images", "good")
     settings = house.catalogue / "catalogue.yaml"
-    settings.write_text(settings.read_text() + "limits: {framing.fill_share: {fail: 0.999}}\n")
+    settings.write_text(settings.read_text() + "limits: {delivery.fill_share: {fail: 0.999}}\n")
     assert house.batch("good").success
     assert house.store.require("refined_images", "good").data_version == image.data_version
     scores = house.store.require("sentinel_scores", "good")
@@ -142,10 +142,10 @@ def test_a_changed_limit_judges_again_without_touching_pixels(house: House) -> N
 
 def test_a_sentinel_fail_is_a_failed_check_in_a_successful_run(house: House) -> None:
     settings = house.catalogue / "catalogue.yaml"
-    settings.write_text(settings.read_text() + "limits: {framing.fill_share: {fail: 0.999}}\n")
+    settings.write_text(settings.read_text() + "limits: {delivery.fill_share: {fail: 0.999}}\n")
     assert house.batch("good", "kept").success
     history = house.instance.event_log_storage.get_asset_check_execution_history(
-        AssetCheckKey(AssetKey("sentinel_scores"), "framing"), limit=10)
+        AssetCheckKey(AssetKey("sentinel_scores"), "delivery"), limit=10)
     assert {(record.partition, record.status.value) for record in history} == {("good", "FAILED"), ("kept", "FAILED")}
 
 

@@ -77,22 +77,6 @@ def defocus(expected: Expected, image: U8, regions: Sequence[Region] = (), *, si
     return blurred(image, sigma_px)
 
 
-def tint_background(expected: Expected, image: U8, regions: Sequence[Region] = (), *, code: int = 252) -> U8:
-    """Turn pure white into an almost white of one code value."""
-    result = image.copy()
-    result[(image == 255).all(axis=-1) & (expected.alpha == 0)] = code
-    return result
-
-
-def overexpose(expected: Expected, image: U8, regions: Sequence[Region] = (), *, share: float = 0.12) -> U8:
-    """Burn out the brightest ``share`` of the product."""
-    solid = expected.alpha > 0.99
-    brightness = image.min(axis=-1)
-    result = image.copy()
-    result[solid & (brightness >= np.quantile(brightness[solid], 1.0 - share))] = 255
-    return result
-
-
 def blurred(image: U8, sigma_px: float) -> U8:
     """A Gaussian blur of code values, which is how a soft picture looks."""
     return quantise(gaussian_filter(image.astype(np.float32) / 255.0, (sigma_px, sigma_px, 0.0)))

@@ -19,6 +19,7 @@ from upath import UPath
 from pipeline.catalogue import LayerEntry, LimitEntry, RuleEntry, Settings
 from pipeline.errors import SentinelError
 from pipeline.sentinel.calibration import Calibration, calibration_id, calibration_warning, from_yaml
+from pipeline.sentinel.channels import Channel, channel_scores, channels_for
 from pipeline.sentinel.house import checked, own_checks, rule_scores, sources_of
 from pipeline.sentinel.limits import limits_with, overrides_of
 from pipeline.sentinel.registry import Check, all_checks
@@ -39,16 +40,18 @@ class Judging:
     checks: tuple[Check, ...] = ()         # of the catalogue's own, to be measured beside ours
     sources: Mapping[str, str] = field(default_factory=dict)           # version of code that is not ours, by name
     calibration: Calibration | None = None
+    channels: Mapping[str, tuple[Channel, ...]] = field(default_factory=dict)  # that each shot is delivered to
 
     def judge(self, measurements: Sequence[Measurement], *, shot: str = "", category: str = "", refiner: str = "",
               size: tuple[int, int] | None = None) -> list[Score]:
-        """One score per measurement, in order, then those of the house's rules.
+        """One score per measurement, in order, then those of the shot's channels and of the house's rules.
 
         Args:
             refiner: see :func:`pipeline.sentinel.calibration.refiner_id`.
             size: width and height of the image, px.
         """
         return [*judge(measurements, self.overrides, self.calibration, refiner, size),
+                *channel_scores(measurements, self.channels.get(shot, ())),
                 *rule_scores(self.rules, measurements, shot=shot, category=category, layer=self.layers.get("house"))]
 
     @cached_property
@@ -70,7 +73,9 @@ class Judging:
         """All that judging depends on, for a data version; :attr:`sources` are what measuring depends on."""
         return {"limits": {key: entry.model_dump(mode="json") for key, entry in self.limits.items()},
                 "layers": {key: entry.model_dump(mode="json") for key, entry in self.layers.items()},
-                "rules": [rule.model_dump(mode="json") for rule in self.rules], "calibration": self.calibration_id}
+                "rules": [rule.model_dump(mode="json") for rule in self.rules], "calibration": self.calibration_id,
+                "channels": {shot: [channel.model_dump(mode="json") for channel in channels]
+                             for shot, channels in self.channels.items()}}
 
 
 def judging_for(settings: Settings, root: UPath) -> Judging:
@@ -80,7 +85,7 @@ def judging_for(settings: Settings, root: UPath) -> Judging:
     """
     checks, sources = own_checks(settings.checks, root)
     judging = Judging(settings.limits, settings.layers, checked(settings.rules), checks, sources_of(sources),
-                      calibration_of(settings.calibration, root))
+                      calibration_of(settings.calibration, root), channels_for(settings, root))
     limits_with(judging.overrides)             # a misspelt limit is an error of the catalogue, not of its first image
     return judging
 
