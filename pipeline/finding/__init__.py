@@ -13,9 +13,12 @@ from importlib import metadata
 
 from pipeline.catalogue import Region
 from pipeline.finding.maps import Decoded, Sheet, sheets
-from pipeline.finding.naming import beside_manifest, named
+from pipeline.finding.naming import beside_manifest, named, overlap
+from pipeline.finding.seams import seam_regions
 from pipeline.finding.text import text_regions
 from pipeline.mesh.types import Mesh
+
+_SEWN_ON = 0.4     # of a seam, inside a label
 
 
 def find_regions(mesh: Mesh, textures: Decoded) -> tuple[Region, ...]:
@@ -23,7 +26,10 @@ def find_regions(mesh: Mesh, textures: Decoded) -> tuple[Region, ...]:
     found = sheets(mesh, textures)
     regions: list[Region] = []
     for group in _by_map(found):
-        regions += text_regions(group)
+        marks = text_regions(group)
+        # What is sewn around a label is part of it.
+        regions += marks + [seam for sheet in group for seam in seam_regions(sheet)
+                            if not any(overlap(seam, label) > _SEWN_ON for label in marks)]
     order = {sheet.material: index for index, sheet in enumerate(found)}
     return named(sorted(regions, key=lambda region: (order[region.material], _place(region))))
 
