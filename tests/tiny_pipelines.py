@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pipeline.refine.torch_beside_gl import prepare_torch
+from pipeline.torch_beside_gl import prepare_torch
 
 CHANNELS = (32, 64)
 TEXT_WIDTH = 64

@@ -25,7 +25,7 @@ from pipeline.refine.regions_in_picture import coverage_of
 from pipeline.refine.registry import preset
 from pipeline.refine.restraining import freedom_map
 from pipeline.refine.settings import RefinerSettings
-from pipeline.refine.torch_beside_gl import prepare_torch
+from pipeline.torch_beside_gl import prepare_torch
 from pipeline.refine.types import Refined, RefineRequest, RefinerIdentity
 
 if TYPE_CHECKING:
