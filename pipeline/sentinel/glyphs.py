@@ -23,6 +23,7 @@ _SMALLEST_PX = 8.0           # of the picture, in either direction: smaller wind
 _PART = 4                    # of a print's shorter side, where its letters are not known
 _CONTRAST = 0.04             # rms of code values 0..1 in a window; fainter print drowns in JPEG noise
 _FILLED = 0.7                # share of a window that must show
+_ALIKE = 0.95                # correlation that needs no better shift
 _WARP_PX = 0.5               # what a faithful image may be off by
 
 
@@ -70,6 +71,8 @@ def weakest_window(expected: Expected, observed: U8, flat: Rectified, softness: 
         cross = uniform_filter(first * second, side, mode="constant") / share - mean * other
         theirs = uniform_filter(second**2, side, mode="constant") / share - other**2
         best = np.maximum(best, cross / np.sqrt(np.maximum(power * theirs, 1e-8)))
+        if best[visible].min() >= _ALIKE:
+            break
     best = np.where(visible, best, np.inf)
     row, column = np.unravel_index(int(best.argmin()), best.shape)
     rows, columns = (_window(int(at), size, count)

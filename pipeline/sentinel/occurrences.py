@@ -82,7 +82,9 @@ def _split(expected: Expected, region: Region, inside: NDArray[np.bool_], frame:
     """One occurrence per instance and chart among the pixels of one region."""
     window = (slice(frame[1], frame[3]), slice(frame[0], frame[2]))
     instance, chart, normal = expected.instance_id[window], expected.chart_id[window], expected.normal[window]
-    keys, counts = np.unique(np.stack([instance[inside], chart[inside]], axis=1), axis=0, return_counts=True)
+    base = int(chart.max()) + 1    # one number per pair: sorting numbers is far faster than sorting rows
+    pairs, counts = np.unique(instance[inside].astype(np.int64) * base + chart[inside], return_counts=True)
+    keys = np.stack(np.divmod(pairs, base), axis=1)
     result: list[Occurrence] = []
     for (one_instance, one_chart), count in sorted(zip(keys.tolist(), counts.tolist(), strict=True),
                                                    key=lambda pair: (-pair[1], pair[0])):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, maximum_filter, minimum_filter
+from scipy.ndimage import gaussian_filter, map_coordinates, maximum_filter, minimum_filter, uniform_filter
 from skimage.filters import threshold_otsu
 
 from pipeline.catalogue import Region
@@ -30,6 +30,7 @@ VEIL = 0.15                  # code values; keeps a highlight on black ground fr
 _LEAST_CONTRAST = 0.06       # code values 0..1 between ink and ground; a fainter print is texture
 _FEWEST_PIXELS = 40          # of ink and of ground
 _LIGHT_SCALE = 12.0          # px over which the light on the ground is carried under the ink
+_CELL = 3                    # px
 _INSETS = (9, 5, 3)           # px, windows by which the ground is cut back from the ink
 _CUT_OFF = (0.005, 0.995)    # luma at which an image has lost what was printed
 _DESIGNED = (0.01, 0.99)     # luma at which the faithful picture has nothing to lose
@@ -118,10 +119,16 @@ def tones_of(print_: Print) -> Tones | None:
 
 def spread(values: F32, known: Bools) -> F32:
     """(h, w) the values of the known pixels, carried smoothly over all others."""
-    weight = gaussian_filter(known.astype(np.float32), _LIGHT_SCALE)
-    total = gaussian_filter(np.where(known, values, 0.0).astype(np.float32), _LIGHT_SCALE)
+    # Means of cells first: what varies over a dozen pixels needs no finer grid.
+    cells = tuple(slice(0, size, _CELL) for size in known.shape)
+    mean_size = (_CELL, _CELL)
+    weight = gaussian_filter(uniform_filter(known.astype(np.float32), mean_size)[cells], _LIGHT_SCALE / _CELL)
+    total = gaussian_filter(uniform_filter(np.where(known, values, 0.0).astype(np.float32), mean_size)[cells],
+                            _LIGHT_SCALE / _CELL)
     far = 1e-3
-    return np.asarray((total + far * float(values[known].mean())) / (weight + far), np.float32)
+    coarse = (total + far * float(values[known].mean())) / (weight + far)
+    rows, columns = (np.arange(size, dtype=np.float32) / _CELL for size in known.shape)
+    return np.asarray(map_coordinates(coarse, np.meshgrid(rows, columns, indexing="ij"), order=1, mode="nearest"))
 
 
 def light_on(print_: Print, tones: Tones) -> F32:
@@ -149,11 +156,13 @@ def excess(sigma: float, elsewhere: float) -> float:
     return float(np.sqrt(max(sigma**2 - elsewhere**2, 0.0)))
 
 
-def shown_prints(expected: Expected, prints: Sequence[Region]) -> tuple[list[Occurrence], list[str]]:
-    """Occurrences of labels and logos, and the names of those that do not show in this shot."""
-    found = occurrences(expected, prints)
+def shown_prints(expected: Expected, regions: Sequence[Region], wanted: Sequence[Region]
+                 ) -> tuple[list[Occurrence], list[Occurrence], list[str]]:
+    """Occurrences of all labels and logos, of the wanted ones, and the names of wanted ones that do not show."""
+    everything = occurrences(expected, [region for region in regions if region.kind != "stitching"])
+    found = [occurrence for occurrence in everything if any(occurrence.region is region for region in wanted)]
     visible = {occurrence.region.name for occurrence in found}
-    return found, [f"{region.kind}:{region.name}" for region in prints if region.name not in visible]
+    return everything, found, [f"{region.kind}:{region.name}" for region in wanted if region.name not in visible]
 
 
 def unfit(expected: Expected, occurrence: Occurrence) -> str:

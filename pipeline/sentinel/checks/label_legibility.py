@@ -66,12 +66,11 @@ def label_legibility(expected: Expected, observed: U8, regions: Sequence[Region]
     Looks at labels and at logos that say something. A label without text is judged by its looks only, and so is
     one that cannot be read even in the faithful picture.
     """
-    found, hidden = shown_prints(expected, _labels(regions))
+    everything, found, hidden = shown_prints(expected, regions, _labels(regions))
     measurements = [_without_value(estimator, name, "it does not show in this shot")
                     for name in hidden for estimator in ESTIMATORS]
     if not found:
         return measurements
-    everything = occurrences(expected, [region for region in regions if region.kind != "stitching"])
     elsewhere = softness_elsewhere(expected, observed, everything)
     for occurrence in found:
         flat = None

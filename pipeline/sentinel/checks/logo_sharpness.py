@@ -73,12 +73,11 @@ def logo_sharpness(expected: Expected, observed: U8, regions: Sequence[Region]) 
 
     A logo's σ alone would confuse a soft picture with a soft logo; variances subtract.
     """
-    found, hidden = shown_prints(expected, _logos(regions))
+    everything, found, hidden = shown_prints(expected, regions, _logos(regions))
     measurements = [_without_value(estimator, name, "it does not show in this shot")
                     for name in hidden for estimator in ESTIMATORS]
     if not found:
         return measurements
-    everything = occurrences(expected, [region for region in regions if region.kind != "stitching"])
     elsewhere = softness_elsewhere(expected, observed, everything)
     for occurrence in found:
         reason = unfit(expected, occurrence)
