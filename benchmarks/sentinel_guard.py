@@ -102,6 +102,7 @@ def guard_miss_rate(pictures: Path, products: int, attempts: int = ATTEMPTS, spl
     return found
 
 
+@cache
 def _stamp() -> str:
     """A hash of all sources that decide: results of other ones are measured anew."""
     own = [ROOT / "pipeline" / "guard.py", Path(__file__), Path(sentinel_nuisances.__file__)]
@@ -238,6 +239,11 @@ class Rate:
         drawn = np.random.default_rng(0).integers(len(names), size=(2000, len(names))) if names else []
         shares = [float(counts[some, 0].sum() / counts[some, 1].sum()) for some in drawn]
         low, high = np.quantile(shares, [0.025, 0.975]) if shares else (0.0, 1.0)
+        rare = 0.025 ** (1.0 / max(len(names), 1))     # none of so many products says no more (exact binomial)
+        if not counts[:, 0].any():
+            high = 1.0 - rare
+        elif (counts[:, 0] == counts[:, 1]).all():
+            low = rare
         return Rate(int(counts[:, 0].sum()), int(counts[:, 1].sum()), float(low), float(high))
 
     def __str__(self) -> str:

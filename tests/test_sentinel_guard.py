@@ -99,6 +99,8 @@ def test_an_interval_is_over_products() -> None:
     assert (alike.low, alike.high) == (0.0, 1.0), "two products say little, however many draws"
     assert 0.3 < apart.low < 0.5 < apart.high < 0.7
     assert str(Rate.over([])) == "–"
+    never = Rate.over([(f"p{number}", False) for number in range(8)] * 4)
+    assert (never.low, round(never.high, 3)) == (0.0, 0.369), "eight products without a miss leave a third open"
 
 
 def test_every_injector_can_be_graded_and_its_default_is_the_first_that_must_not_pass() -> None:
