@@ -176,7 +176,9 @@ def main() -> None:
     parser.add_argument("--checks", nargs="*", help="only these")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no product after so many")
     given = parser.parse_args()
-    folders = sorted((path.parent for path in given.out.glob(f"*/{INDEX}")), key=lambda path: path.name[::-1])
+    # Families in turn, the first of each first: those are the damaged ones.
+    folders = sorted((path.parent for path in given.out.glob(f"*/{INDEX}")),
+                     key=lambda path: path.name.split("-")[::-1])
     started, total = time.monotonic(), 0
     with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
         waiting = {pool.submit(_work, str(folder), given.checks) for folder in folders}
