@@ -39,6 +39,7 @@ from pipeline.sentinel.registry import Check
 U8 = NDArray[np.uint8]
 MEASUREMENTS = "measurements.parquet"
 NOTHING = "pixels: nothing"    # the injector found nothing in the picture that it could damage
+CLOSE_UP = ("label_legibility", "logo_sharpness", "stitching")
 # How often an honest picture of a source is looked at: plain, and through so many draws of nuisances.
 LOOKS = {"test": {"traced": (0, 1), "embedded": (1, 2), "unlocked": (1,), "none": (1, 2)},
          "calibration": {"traced": (), "embedded": (1, 2), "unlocked": (), "none": (1, 2)}}  # what may be delivered
@@ -69,7 +70,8 @@ class Sight:
 def sights(about: Mapping[str, Any]) -> Iterator[Sight]:
     """What is scored of one product: honest pictures of every source, and every damaged one plain and drawn.
 
-    Products with damaged pictures also get every check's pixel injectors, in a traced picture of their last shot.
+    Products with damaged pictures also get every check's pixel injectors, in a traced picture of their first shot, or
+    of their last where the check looks at what shows close up.
     """
     damaged = any(picture["defect"] for picture in about["pictures"])
     for picture in about["pictures"]:
@@ -77,9 +79,10 @@ def sights(about: Mapping[str, Any]) -> Iterator[Sight]:
             yield from (Sight(picture, look) for look in (0, 1))
             continue
         yield from (Sight(picture, look) for look in LOOKS[about["split"]][picture["source"]])
-        if damaged and picture["source"] == "traced" and picture["shot"] == about["shots"][-1]:
+        if damaged and picture["source"] == "traced":
             yield from (Sight(picture, 1, f"{check.name}.{injector.__name__}")
-                        for check in all_checks() for injector in check.injectors)
+                        for check in all_checks() for injector in check.injectors
+                        if picture["shot"] == about["shots"][-1 if check.name in CLOSE_UP else 0])
 
 
 def stamp(check: Check) -> str:
@@ -112,7 +115,8 @@ def score(folder: Path, wanted: Sequence[str] | None = None) -> int:
     old = pq.read_table(file).to_pylist() if file.exists() else []
     checks = [check for check in all_checks() if wanted is None or check.name in wanted]
     current = {check.name: stamp(check) for check in all_checks()}
-    kept = [row for row in old if current.get(row["check"]) == row["stamp"]]
+    names = {sight.name for sight in sights(about)}
+    kept = [row for row in old if row["seen"] in names and current.get(row["check"]) == row["stamp"]]
     done = {(row["seen"], row["check"]) for row in kept}
     rows, looked = list(kept), 0
     regions = tuple(_region(region) for region in about["regions"])

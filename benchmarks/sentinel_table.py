@@ -250,7 +250,7 @@ def _upstream(found: Sequence[Line]) -> str:
             "|---|---|---|---|---|---|---|---|---|---|---|"]
     for line in found:
         target = TARGETS.get((line.name, line.nominal))
-        mark = "" if target is None else f"≥ {target:g} {'✓' if max(line.auc, line.auc_image) >= target else '✗'}"
+        mark = "" if target is None else f"≥ {target:g} {'✓' if line.auc >= target else '✗'}"
         rows.append(f"| {line.name} | {line.nominal:g} {ROWS[line.name].unit} | {line.products} | {line.images} | "
                     f"{line.not_applicable} | {_number(line.auc)} | {_number(line.auc_image)} | {mark} | "
                     f"{_percent(line.caught)} | {_percent(line.caught_image)} | "
@@ -310,8 +310,8 @@ def _injected(table: pd.DataFrame) -> str:
 
 
 def _fails(table: pd.DataFrame) -> pd.Series[bool]:
-    """Per picture, whether a required reading in the table fails or could not be taken."""
-    required = table[table["required"]]
+    """Per picture that some required reading applies to, whether one fails or could not be taken."""
+    required = table[table["required"] & (table["verdict"] != "not_applicable")]
     bad = required["verdict"].isin(["fail", "unmeasured"])
     return bad.groupby(required["picture"]).any()
 

@@ -183,7 +183,8 @@ def test_sights_look_at_every_damaged_picture_twice_and_inject_into_one_shot() -
     found = list(sights(about))
     assert len({one.name for one in found}) == len(found)
     assert [one.look for one in found if one.picture["defect"]] == [0, 1]
-    assert {one.picture["shot"] for one in found if one.injected} == {"detail"}
+    shots = {one.injected: one.picture["shot"] for one in found if one.injected}
+    assert (shots["silhouette.dent_toe"], shots["stitching.erase_row"]) == ("whole", "detail")
     about["pictures"] = about["pictures"][:2]  # type: ignore[index]
     assert not any(one.injected for one in sights(about))
 
