@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from typing import Any
 
 from dagster import MetadataValue
-from PIL import Image
 
 from assets import product_mesh
 from assets.sku import Sku
 from assets.stage import Metadata, Stage, sku_spec
 from assets.texture_hashes import texture_hashes
 from assets.thumbnails import montage
-from pipeline.catalogue import Region
-from pipeline.finding import beside_manifest, find_regions, ocr_version
-from pipeline.region_pictures import on_map
-from pipeline.render import Textures
+from pipeline.finding import ocr_version
+from pipeline.looking import draw_maps, look
 from pipeline.store import Artifact, ArtifactWriter
 
-VERSION = 2
+VERSION = 3
 PICTURE_PX = 900       # long side of a drawn map
 
 spec = sku_spec("product_regions", deps=[product_mesh.spec], group="ingest", kinds={"python"}, version=VERSION,
@@ -38,31 +34,15 @@ def inputs(sku: Sku) -> dict[str, Any]:
 
 
 def produce(sku: Sku, out: ArtifactWriter) -> None:
-    """Find them where finding is on; a map that cannot be decoded is passed over, control_passes will fail on it."""
-    regions, unread = sku.product.regions, {}
-    if sku.finds_regions:
-        maps, unread = sku.diffuse_maps()
-        found = find_regions(sku.mesh, maps)
-        regions = beside_manifest(regions, found, sku.product.manifest.ignore_regions)
-        _draw(sku, out, maps, regions)
-    out.json("regions.json", [asdict(region) for region in regions])
+    """A map that cannot be decoded is passed over and named: control_passes will fail on it."""
+    looked = look(sku)
+    out.json("regions.json", [asdict(region) for region in looked.regions])
     out.metadata["regions"] = [{"name": region.name, "kind": region.kind, "material": region.material,
-                                "text": region.text, "source": region.source} for region in regions]
-    out.metadata["unread"] = unread
-
-
-def _draw(sku: Sku, out: ArtifactWriter, maps: Textures, regions: tuple[Region, ...]) -> None:
-    """Every diffuse map that holds a region, as maps/NN-material.png."""
-    drawn = []
-    for number, material in enumerate(sku.mesh.materials):
-        ref = material.textures.get("base_color")
-        own = [region for region in regions if region.material in ("*", material.name)]
-        if ref is None or not own or (ref.source, ref.path) not in maps.images:
-            continue
-        name = f"maps/{number:02d}-{re.sub(r'[^A-Za-z0-9_-]+', '-', material.name)[:60]}.png"
-        Image.fromarray(on_map(maps.of(ref), own, PICTURE_PX)).save(out.path(name))
-        drawn.append(name)
-    out.metadata["maps"] = drawn
+                                "text": region.text, "source": region.source} for region in looked.regions]
+    out.metadata["unread"] = looked.unread
+    if looked.maps.images:
+        drawn = draw_maps(sku.mesh, looked, lambda name: out.path(f"maps/{name}"), PICTURE_PX)
+        out.metadata["maps"] = [f"maps/{path.name}" for path in drawn]
 
 
 def describe(sku: Sku, artifact: Artifact) -> Metadata:

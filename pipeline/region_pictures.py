@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -53,9 +54,14 @@ def on_shot(image: U8, occurrences: Sequence[Occurrence]) -> U8:
     pen = ImageDraw.Draw(picture)
     for occurrence in occurrences:
         wide, high = occurrence.size_px
-        said = f"{occurrence.name} {wide:.0f}×{high:.0f} px {occurrence.view_angle_deg:.0f}°"
+        said = f"{occurrence.name} {wide:.0f} x {high:.0f} px, {occurrence.view_angle_deg:.0f}°"
         _write(pen, (occurrence.bbox[0], occurrence.bbox[1]), said, COLOURS[occurrence.region.kind], picture.size)
     return np.asarray(picture)
+
+
+def file_name(number: int, material: str) -> str:
+    """Of a material's drawn map: its place in the mesh keeps names apart that differ in odd signs only."""
+    return f"{number:02d}-{re.sub(r'[^A-Za-z0-9_-]+', '-', material)[:60]}.png"
 
 
 def _band(region: Region, size: NDArray[np.float64]) -> list[NDArray[np.float64]]:

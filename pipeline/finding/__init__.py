@@ -13,9 +13,10 @@ from importlib import metadata
 
 from pipeline.catalogue import Region
 from pipeline.finding.maps import Decoded, Sheet, sheets
+from pipeline.finding.marks import mark_regions
 from pipeline.finding.naming import beside_manifest, named, overlap
 from pipeline.finding.seams import seam_regions
-from pipeline.finding.text import text_regions
+from pipeline.finding.text import words_on
 from pipeline.mesh.types import Mesh
 
 _SEWN_ON = 0.4     # of a seam, inside a label
@@ -26,10 +27,15 @@ def find_regions(mesh: Mesh, textures: Decoded) -> tuple[Region, ...]:
     found = sheets(mesh, textures)
     regions: list[Region] = []
     for group in _by_map(found):
-        marks = text_regions(group)
-        # What is sewn around a label is part of it.
-        regions += marks + [seam for sheet in group for seam in seam_regions(sheet)
-                            if not any(overlap(seam, label) > _SEWN_ON for label in marks)]
+        words = words_on(group)
+        for sheet in group:
+            # What is sewn around a label is part of it.
+            seams = [seam for seam in seam_regions(sheet)
+                     if not any(overlap(seam, word) > _SEWN_ON for word in words.regions)]
+            marks = [mark for mark in mark_regions(sheet, words.regions, words.seen)
+                     if not any(overlap(mark, seam) > 0 for seam in seams)]
+            regions += seams + marks
+        regions += words.regions
     order = {sheet.material: index for index, sheet in enumerate(found)}
     return named(sorted(regions, key=lambda region: (order[region.material], _place(region))))
 

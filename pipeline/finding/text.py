@@ -24,12 +24,14 @@ from pipeline.ocr import LINE_PX, FoundText, Reading, find_text, read_lines
 U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]
 FindText = Callable[[U8], list[FoundText]]
+Polygon = tuple[tuple[float, float], ...]
 ReadLines = Callable[[Sequence[U8]], list[Reading]]
 
 SEARCH_PX = 1280           # long side of the picture that is searched; 12 px capitals of a 2048² map are 7 px there
 _SURE = 0.85               # confidence of the second reading
 _AGREE = 0.6               # similarity of the two readings; what is no text reads differently every time
 _FEWEST = 3                # letters and digits; a circle reads as O, a corner as L
+_FEWEST_SEEN = 2           # of what looks like text to a finder of other marks
 _STROKES = set("iIl1|oO0cCuUvV")  # a row of stripes, holes or waves reads as these
 _PADDED = 0.15             # of a line's height, around the text
 _CLEAR = 0.04              # of a line's height, beyond which a chart's border cuts it
@@ -69,33 +71,41 @@ class Line:
         return np.asarray(below / max(float(np.linalg.norm(below)), 1e-9))
 
 
-def text_regions(sheets: Sequence[Sheet], *, find: FindText = find_text, read: ReadLines = read_lines) -> list[Region]:
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What is written on one map."""
+
+    regions: list[Region]
+    seen: list[Polygon]                    # uv corners of all that looks like text, kept or not
+
+
+def words_on(sheets: Sequence[Sheet], *, find: FindText = find_text, read: ReadLines = read_lines) -> Words:
     """Labels and worded logos of the materials that share one map."""
-    if not sheets:
-        return []
-    lines = _lines(sheets, find, read)
+    seen, lines = _lines(sheets, find, read)
     regions = []
     for index, sheet in enumerate(sheets):
         own = [line for line in lines if line.sheet == index]
         regions += [_region(sheet, block, patch) for block, patch in _blocks(sheet, own)]
-    return regions
+    looks = [_polygon(sheets[0], line.quad) for line in seen if len(_glyphs(line.text)) >= _FEWEST_SEEN]
+    return Words(regions, looks)
 
 
-def _lines(sheets: Sequence[Sheet], find: FindText, read: ReadLines) -> list[Line]:
+def _lines(sheets: Sequence[Sheet], find: FindText, read: ReadLines) -> tuple[list[Line], list[Line]]:
+    """Lines as detection sees them, and those that are confirmed."""
     image = sheets[0].image
     seen = _joined_pieces(_search(image, _wraps(sheets), find))
     lines = [line for line in (_confirmed(image, line, sheets, read) for line in _largest(seen)) if line]
     if any(sheet.mirrored.mean() > 0.002 for sheet in sheets):
         flipped = [replace(sheet, image=_flip(sheet.image), used=_flip(sheet.mirrored)) for sheet in sheets]
-        seen = _joined_pieces(_search(flipped[0].image, (False, False), find))
-        turned = [line for line in (_confirmed(flipped[0].image, each, flipped, read) for each in _largest(seen))
+        mirrored = _joined_pieces(_search(flipped[0].image, (False, False), find))
+        turned = [line for line in (_confirmed(flipped[0].image, each, flipped, read) for each in _largest(mirrored))
                   if line]
         back = [replace(line, quad=np.asarray([image.shape[1], 0.0] - line.quad * [1.0, -1.0])) for line in turned]
         # A mirrored word may read as another one, but not as surely.
         lines = [line for line in lines
                  if not any(_same_place(line, other) and other.sure > line.sure for other in back)]
         lines += [line for line in back if not any(_same_place(line, other) for other in lines)]
-    return lines
+    return seen, lines
 
 
 def _wraps(sheets: Sequence[Sheet]) -> tuple[bool, bool]:
@@ -292,9 +302,11 @@ def _region(sheet: Sheet, block: Sequence[Line], patch: Quad | None) -> Region:
     quad = patch if patch is not None else _around(block, _PADDED * block[0].height)
     text = "\n".join(line.text for line in block)
     kind = "logo" if patch is None and is_wordmark(text) else "label"
-    corners = np.clip(quad / sheet.size, 0.0, 1.0)
-    polygon = tuple((round(float(u), 5), round(float(v), 5)) for u, v in corners)
-    return Region("", kind, sheet.material, polygon, text=text, source="found")
+    return Region("", kind, sheet.material, _polygon(sheet, quad), text=text, source="found")
+
+
+def _polygon(sheet: Sheet, quad: Quad) -> Polygon:
+    return tuple((round(float(u), 5), round(float(v), 5)) for u, v in np.clip(quad / sheet.size, 0.0, 1.0))
 
 
 def is_wordmark(text: str) -> bool:
