@@ -108,8 +108,8 @@ def _stamp(module: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def score(folder: Path, wanted: Sequence[str] | None = None) -> int:
-    """Bring one product's measurements up to date; how many pictures were looked at."""
+def score(folder: Path, wanted: Sequence[str] | None = None, pixels: bool = True) -> int:
+    """Bring one product's measurements up to date; how many pictures were looked at. ``pixels``: injectors too."""
     about = json.loads((folder / INDEX).read_text())
     file = folder / MEASUREMENTS
     old = pq.read_table(file).to_pylist() if file.exists() else []
@@ -124,7 +124,7 @@ def score(folder: Path, wanted: Sequence[str] | None = None) -> int:
     for sight in sights(about):
         todo = [check for check in checks if (sight.name, check.name) not in done
                 and (not sight.injected or sight.injected.startswith(f"{check.name}."))]
-        if not todo:
+        if not todo or (sight.injected and not pixels):
             continue
         shot = sight.picture["shot"]
         if scene is None or scene[0] != shot:
@@ -169,8 +169,14 @@ def _region(given: dict[str, Any]) -> Region:
                      for name, value in given.items()})
 
 
-def _work(folder: str, wanted: Sequence[str] | None) -> tuple[str, int]:
-    return Path(folder).name, score(Path(folder), wanted)
+def _work(folder: str, wanted: Sequence[str] | None, pixels: bool) -> tuple[str, int]:
+    return Path(folder).name, score(Path(folder), wanted, pixels)
+
+
+def _order(folder: Path) -> tuple[bool, list[str]]:
+    """Test products first, families in turn, the first of each first: those are the damaged ones."""
+    about = json.loads((folder / INDEX).read_text())
+    return about["split"] == "calibration", folder.name.split("-")[::-1]
 
 
 def main() -> None:
@@ -178,14 +184,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("bench-sentinel"))
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--checks", nargs="*", help="only these")
+    parser.add_argument("--no-pixels", action="store_true", help="leave the second table for later")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no product after so many")
     given = parser.parse_args()
-    # Families in turn, the first of each first: those are the damaged ones.
-    folders = sorted((path.parent for path in given.out.glob(f"*/{INDEX}")),
-                     key=lambda path: path.name.split("-")[::-1])
+    folders = sorted((path.parent for path in given.out.glob(f"*/{INDEX}")), key=_order)
     started, total = time.monotonic(), 0
     with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
-        waiting = {pool.submit(_work, str(folder), given.checks) for folder in folders}
+        waiting = {pool.submit(_work, str(folder), given.checks, not given.no_pixels) for folder in folders}
         for done, future in enumerate(as_completed(waiting), 1):
             name, looked = future.result()
             total += looked

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import beta, rankdata
 
 from benchmarks.lock_scenes import ROOT
@@ -165,7 +165,7 @@ UNITS: Mapping[str, str] = {name: READERS[name][0] for name in (
     "rows merged", "row gap")}
 
 
-def auc(positive: Sequence[float] | pd.Series, negative: Sequence[float] | pd.Series) -> float:
+def auc(positive: ArrayLike, negative: ArrayLike) -> float:
     """Area under the ROC curve, ties counted half (Mann and Whitney, 1947)."""
     first, second = np.asarray(positive, np.float64), np.asarray(negative, np.float64)
     first, second = first[~np.isnan(first)], second[~np.isnan(second)]

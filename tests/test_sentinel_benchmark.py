@@ -185,7 +185,7 @@ def test_sights_look_at_every_damaged_picture_twice_and_inject_into_one_shot() -
     assert [one.look for one in found if one.picture["defect"]] == [0, 1]
     shots = {one.injected: one.picture["shot"] for one in found if one.injected}
     assert (shots["silhouette.dent_toe"], shots["stitching.erase_row"]) == ("whole", "detail")
-    about["pictures"] = about["pictures"][:2]  # type: ignore[index]
+    about["pictures"] = about["pictures"][:2]
     assert not any(one.injected for one in sights(about))
 
 
