@@ -15,7 +15,9 @@ F32 = NDArray[np.float32]
 _LOWEST = 0.08       # of the product's height: contours this close to its lowest point stand on something
 _START = 2           # px below the contour, where a soft edge has ended
 _BAND = 0.02         # of the product's height, the strip where a contact shadow is darkest
-_BESIDE = (0.12, 0.20)   # of its height, below the contour: the ground to compare with
+_DEEPEST = 0.20      # of its height below the contour; less where the frame ends
+_SHALLOWEST = 0.05   # with less ground in the frame there is nothing to compare with
+_FURTHER = 0.6       # of that depth: from there on it is the ground to compare with
 _FEWEST_COLUMNS = 12
 SHADOW_CODES = 12.0  # a fainter contact shadow is not missed
 
@@ -52,7 +54,10 @@ def contact(expected: Expected, wanted: F32, seen: F32) -> Contact | None:
     columns, lowest = columns[standing], lowest[standing]
     strip = max(2, round(_BAND * tall))
     near = lowest[:, None] + _START + np.arange(strip)[None]
-    far = lowest[:, None] + np.arange(round(_BESIDE[0] * tall), max(round(_BESIDE[1] * tall), 3))[None]
+    depth = min(round(_DEEPEST * tall), height - box[3])
+    if depth < max(_SHALLOWEST * tall, 2 * strip + _START):
+        return None
+    far = lowest[:, None] + np.arange(round(_FURTHER * depth), depth)[None]
     inside = far[:, -1] < height
     inside[inside] &= (expected.alpha[near[inside], columns[inside, None]] < 0.01).all(axis=1)
     inside[inside] &= (expected.alpha[far[inside], columns[inside, None]] < 0.01).all(axis=1)

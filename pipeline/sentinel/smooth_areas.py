@@ -46,25 +46,34 @@ def luminance(image: U8) -> F32:
     return np.asarray(image.astype(np.float32) @ LUMA, np.float32)
 
 
+def highest(image: U8) -> U8:
+    """(H, W) code of the brightest channel; a tenth of the time of ``max(axis=-1)``."""
+    return np.maximum(np.maximum(image[..., 0], image[..., 1]), image[..., 2])
+
+
+def lowest(image: U8) -> U8:
+    """(H, W) code of the darkest channel."""
+    return np.minimum(np.minimum(image[..., 0], image[..., 1]), image[..., 2])
+
+
 def smooth_areas(expected: Expected, observed: U8, wanted: F32, seen: F32) -> SmoothAreas:
     """Read noise and banding; ``wanted`` and ``seen`` are the luminances of both pictures."""
     laplacian = _laplacian(wanted)
-    smooth = _is_smooth(wanted, laplacian) & (expected.display.max(axis=-1) < _BRIGHT) & (
-        expected.display.min(axis=-1) > _DARK)
+    smooth = _is_smooth(wanted, laplacian) & (highest(expected.display) < _BRIGHT) & (lowest(expected.display) > _DARK)
     count = int(np.count_nonzero(smooth))
     if count < FEWEST_PIXELS:
         return SmoothAreas(count, 0.0, 0.0, None, None, "")
-    usable = smooth & (observed.max(axis=-1) < 255) & (observed.min(axis=-1) > 0)
+    usable = smooth & (highest(observed) < 255) & (lowest(observed) > 0)
     noise, where = _noise(usable, _laplacian(seen), laplacian)
     banding, place = _banding(expected, observed, usable)
     return SmoothAreas(count, float(np.count_nonzero(usable) / count), noise, where, banding, place)
 
 
 def _is_smooth(wanted: F32, laplacian: F32) -> Bools:
-    highest, lowest = wanted, wanted
+    most, least = wanted, wanted
     for axis in (0, 1):
-        highest, lowest = maximum_filter1d(highest, _REACH, axis), minimum_filter1d(lowest, _REACH, axis)
-    return np.asarray((highest - lowest <= _RANGE) & (_mean(np.abs(laplacian)) <= _ROUGHNESS))
+        most, least = maximum_filter1d(most, _REACH, axis), minimum_filter1d(least, _REACH, axis)
+    return np.asarray((most - least <= _RANGE) & (_mean(np.abs(laplacian)) <= _ROUGHNESS))
 
 
 def _mean(values: F32) -> F32:

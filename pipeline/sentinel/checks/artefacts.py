@@ -24,7 +24,7 @@ from pipeline.sentinel.contours import contour_profiles
 from pipeline.sentinel.evidence import bbox_of, side_by_side
 from pipeline.sentinel.fringes import fringes
 from pipeline.sentinel.registry import Estimator, check
-from pipeline.sentinel.smooth_areas import FEWEST_PIXELS, luminance, smooth_areas
+from pipeline.sentinel.smooth_areas import FEWEST_PIXELS, highest, lowest, luminance, smooth_areas
 from pipeline.sentinel.types import U8, BBox, Expected, Limit, Measurement
 
 F32 = NDArray[np.float32]
@@ -82,12 +82,12 @@ def _impure(expected: Expected, observed: U8) -> Measurement:
     """
     if not expected.white_backdrop:
         return _not_applicable("impure_share", "background", "the stage is not white")
-    white = (expected.alpha <= 0) & (expected.plate.min(axis=-1) > PURE_BACKGROUND_RATIO)
+    white = (expected.alpha <= 0) & (expected.plate > PURE_BACKGROUND_RATIO).all(axis=-1)
     white &= ~maximum_filter(~white, 2 * _RIM + 1)
     count = int(np.count_nonzero(white))
     if count < _FEWEST_PIXELS:
         return _not_applicable("impure_share", "background", "no white background is in the frame")
-    found = white & (observed.min(axis=-1) < 255)
+    found = white & (lowest(observed) < 255)
     return _read(expected, observed, "impure_share", "background", np.count_nonzero(found) / count, 1.0,
                  bbox_of(found))
 
@@ -141,7 +141,7 @@ def _contact(expected: Expected, observed: U8, wanted: F32, seen: F32) -> Measur
 
 
 def _clipped(image: U8) -> NDArray[np.bool_]:
-    return np.asarray((image.min(axis=-1) >= _BURNT) | (image.max(axis=-1) <= _CRUSHED))
+    return np.asarray((lowest(image) >= _BURNT) | (highest(image) <= _CRUSHED))
 
 
 def _read(expected: Expected, observed: U8, estimator: str, region: str, value: float, coverage: float,
