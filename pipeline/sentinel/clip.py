@@ -49,7 +49,8 @@ class Clip:
         import torch
 
         with torch.inference_mode():
-            return _numpy(self._model.encode_text(self._tokenizer([text]), normalize=True))[0]
+            [vector] = _numpy(self._model.encode_text(self._tokenizer([text]), normalize=True))
+        return np.asarray(vector, np.float32)
 
 
 def configured() -> str:

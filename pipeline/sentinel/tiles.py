@@ -125,7 +125,7 @@ class _Smoothing:
         self._plain = plain.astype(np.float32)
         self._share = np.maximum(gaussian_filter(self._plain, _BAND, truncate=3.0), 1e-3)
 
-    def __call__(self, values: F32) -> F32:
+    def __call__(self, values: NDArray[np.floating]) -> F32:
         return np.asarray(gaussian_filter(values * self._plain, _BAND, truncate=3.0) / self._share, np.float32)
 
     def rest(self, values: F32, mean: F32) -> F32:

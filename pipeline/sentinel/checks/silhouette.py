@@ -31,8 +31,9 @@ ESTIMATORS: Mapping[str, Estimator] = {
     # Relit, softened and slightly warped renders of 20 products read up to 1.1 px, one candle holder 1.7.
     "contour_deviation_max": Estimator(Limit(fail=2.0, warn=1.4),
                                        "has an outline that leaves the true shape by {value:.1f} px{detail}"),
-    # One hundredth of the outline off by a pixel and a half is a changed shape, not one bad profile.
-    "contour_deviation_p99": Estimator(Limit(fail=1.5, warn=1.0),
+    # One hundredth of the outline off by a pixel and a half is a changed shape, not one bad profile; drawn
+    # light judged against traced reads up to 1.51, a dent of 2 px 1.6 to 1.95 where it is long enough.
+    "contour_deviation_p99": Estimator(Limit(fail=1.55, warn=1.0),
                                        "has an outline that is off by {value:.1f} px along part of the contour"),
     # Buyers look at the toe; faithful ones read up to 0.97 px, and a 2 px dent (it reads 2.0 to 2.4) must not pass.
     "toe_deviation_max": Estimator(Limit(fail=1.5, warn=1.0), "is out of shape by {value:.1f} px{detail}"),
