@@ -43,18 +43,28 @@ class Occurrence:
 
 
 def occurrences(expected: Expected, regions: Sequence[Region]) -> list[Occurrence]:
-    """Every visible occurrence of every region, the largest of each region first."""
+    """Every visible occurrence of every region, the largest of each region first.
+
+    Found once per picture and region: several checks ask for the same.
+    """
+    missing = [region for region in regions if region not in expected.derived]
+    if missing:
+        expected.derived.update(_found(expected, missing))
+    return [occurrence for region in regions for occurrence in expected.derived[region]]
+
+
+def _found(expected: Expected, regions: Sequence[Region]) -> dict[Region, list[Occurrence]]:
     seen = np.isfinite(expected.uv[..., 0]) & np.isfinite(expected.uv[..., 1]) & (expected.instance_id > 0)
     frame = bbox_of(seen)
-    if frame is None or not regions:
-        return []
+    if frame is None:
+        return {region: [] for region in regions}
     window = (slice(frame[1], frame[3]), slice(frame[0], frame[2]))
     uv, jacobian = expected.uv[window], uv_jacobian(expected, window)
-    found: list[Occurrence] = []
+    found = {}
     for region in regions:
         inside = seen[window] & _of_material(expected, region, window)
         inside[inside] = in_region(uv[inside], region)
-        found += _split(expected, region, inside, frame, jacobian)
+        found[region] = _split(expected, region, inside, frame, jacobian)
     return found
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,8 @@ class Expected:
     instance_id: U32                       # (H, W) 0 = none
     material_id: U32                       # (H, W) 0 = none, else 1 + index into ``material_names``
     chart_id: U32                          # (H, W) 0 = none
+    # What several checks derive from it, by what it is derived for; dies with the picture.
+    derived: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def size(self) -> tuple[int, int]:
