@@ -32,6 +32,7 @@ from pipeline.sentinel.verdicts import verdict_of
 
 F64 = NDArray[np.float64]
 VISIBLE = 3.0              # rms code values from which a smear counts as visible
+AS_CLAIMED = 0.3           # relative, how far a hue may come out from what was asked for
 LEVEL = 0.95               # of upper bounds
 RESAMPLES = 2000
 UNMEASURED = 1e6           # excess of a required reading that could not be taken
@@ -127,12 +128,14 @@ def _line(name: str, size: float, table: pd.DataFrame, honest: pd.DataFrame, per
     damaged = table[(table["defect"] == name) & (table["nominal"] == size)]
     if name == "smear":
         damaged = damaged[damaged["visible"] >= VISIBLE]
+    if name.endswith("hue"):                   # a metal's highlights take its base colour along: another defect
+        damaged = damaged[(damaged["injected"] / damaged["nominal"] - 1.0).abs() <= AS_CLAIMED]
     if damaged.empty:
         return None
     readers = READERS[name]
     of_row = damaged[damaged["key"].str.startswith(readers)]
-    read = of_row.groupby("picture")["excess"].max()
-    judged = read.dropna()
+    hit = of_row[(of_row["region"] == of_row["hit"]) & of_row["applicable"]]
+    judged = of_row[of_row["picture"].isin(hit["picture"])].groupby("picture")["excess"].max().dropna()
     shots = set(damaged["product"] + "/" + damaged["shot"])
     same = honest[(honest["product"] + "/" + honest["shot"]).isin(shots)]
     usual = same[same["key"].str.startswith(readers)].groupby("picture")["excess"].max().dropna()
@@ -149,13 +152,10 @@ def _ratio(name: str, of_row: pd.DataFrame) -> float | None:
     if name not in UNITS:
         return None
     hit = of_row[(of_row["key"] == UNITS[name]) & of_row["value"].notna()]
-    if not name.endswith("dent"):
-        hit = hit[hit["region"] == hit["hit"]]
+    hit = hit[hit["region"] == hit["hit"]]
     sizes = hit["injected"].fillna(hit["nominal"])
     if name == "row gap":
         sizes = 1.0 - hit["nominal"]           # it reads the change
-    elif name == "stitches missing":
-        sizes = hit["nominal"] / 2             # of both rows
     return float((hit["value"] / sizes).median()) if len(hit) else None
 
 
