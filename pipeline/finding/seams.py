@@ -33,6 +33,9 @@ _TURN = 0.5                # radians between neighbours
 _ASIDE = 0.35              # of the pitch, by which the next stitch may lie beside the line
 _ALIKE = 1.7               # ratio of neighbours' lengths and widths
 _FEWEST = 10               # stitches of a row
+_PIECE = 4                 # stitches of a piece of a row
+_BRIDGE = 5.0              # pitches between two pieces of one row
+_BEND = 0.3                # radians by which the gap between them may turn from either
 _REGULAR = 0.22            # spread of pitches over their median
 _BESIDE = 1.8              # pitches between two rows of one seam; two seams keep farther apart
 _STEADY = 0.25             # spread of the distance between two rows, over it
@@ -146,7 +149,40 @@ def _rows(stitches: Stitches) -> list[Row]:
             chain.append(following[0])
             left.discard(following[0])
         rows += _regular_runs(stitches, chain)
-    return rows
+    return [row for row in _bridged(rows) if len(row.points) >= _FEWEST]
+
+
+def _bridged(rows: list[Row]) -> list[Row]:
+    """Rows that go on in each other behind a few stitches that were not seen."""
+    pending = sorted(rows, key=lambda row: (-row.length, tuple(row.points[0])))
+    done: list[Row] = []
+    while pending:
+        row = pending.pop(0)
+        joined = next(((k, whole) for k, other in enumerate(pending) if (whole := _one_row(row, other))), None)
+        if joined is None:
+            done.append(row)
+        else:
+            pending[joined[0]] = joined[1]
+    return done
+
+
+def _one_row(a: Row, b: Row) -> Row | None:
+    """Both as one row, where one end of the first goes on in an end of the second."""
+    pitch = min(a.pitch, b.pitch)
+    if max(a.pitch, b.pitch) > 1.3 * pitch or max(a.width, b.width) > _ALIKE * min(a.width, b.width):
+        return None
+    for first in (a.points, a.points[::-1]):
+        for second in (b.points, b.points[::-1]):
+            gap = second[0] - first[-1]
+            distance = float(np.linalg.norm(gap))
+            if not 0.5 * pitch < distance < _BRIDGE * pitch:
+                continue
+            ways = [way / max(float(np.linalg.norm(way)), 1e-9)
+                    for way in (first[-1] - first[-3], gap, second[2] - second[0])]
+            if all(float(way @ ways[1]) > np.cos(_BEND) for way in (ways[0], ways[2])):
+                return Row(np.concatenate([first, second]), (a.pitch + b.pitch) / 2, max(a.width, b.width),
+                           (a.contrast + b.contrast) / 2)
+    return None
 
 
 def _best_neighbours(stitches: Stitches) -> NDArray[np.intp]:
@@ -179,7 +215,7 @@ def _best_neighbours(stitches: Stitches) -> NDArray[np.intp]:
 
 def _regular_runs(stitches: Stitches, chain: Sequence[int]) -> list[Row]:
     """The row of a chain, where its pitch is regular."""
-    if len(chain) < _FEWEST:
+    if len(chain) < _PIECE:
         return []
     points = stitches.centre[list(chain)]
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
@@ -203,7 +239,8 @@ def _groups(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _strength(group: Sequence[Row]) -> float:
-    return sum(row.length * row.contrast for row in group) / len(group)
+    """How plainly a group stands out: contrast counts more than length, since a shadow is as long as its thread."""
+    return sum(row.contrast * row.length**0.5 for row in group) / len(group)
 
 
 def _close(a: Row, b: Row) -> bool:
