@@ -22,7 +22,7 @@ def plane(uv: NDArray[np.float32], *, materials: int = 1) -> Mesh:
     """Two triangles of a square metre, shown by ``uv`` (4, 2)."""
     positions = np.array([[0, 1, 0], [1, 1, 0], [1, 0, 0], [0, 0, 0]], np.float32)
     ref = TextureRef("catalogue", "map.png")
-    return Mesh(positions, np.tile(np.float32([0, 0, 1]), (4, 1)), (uv,),
+    return Mesh(positions, np.tile(np.array([0, 0, 1], np.float32), (4, 1)), (uv,),
                 np.array([[0, 2, 1], [0, 3, 2]], np.uint32), np.zeros(2, np.uint16), np.zeros(2, np.uint32),
                 tuple(Material(f"cloth_{k}", textures={"base_color": ref}) for k in range(materials)))
 
@@ -89,14 +89,14 @@ def test_a_mirrored_chart_s_text_is_read_as_the_product_shows_it() -> None:
 def test_what_no_triangle_shows_is_not_found() -> None:
     picture = cloth()
     write(picture, (400, 600), "HARBOUR", 60)
-    assert found_on(picture, WHOLE * np.float32([1, 0.5])) == ()
+    assert found_on(picture, WHOLE * np.array([1, 0.5], np.float32)) == ()
     assert len(found_on(picture)) == 1
 
 
 def test_text_that_a_chart_cuts_is_not_a_word() -> None:
     picture = cloth()
     write(picture, (400, 300), "HARBOUR", 60)
-    assert found_on(picture, WHOLE * np.float32([0.52, 1.0])) == ()
+    assert found_on(picture, WHOLE * np.array([0.52, 1.0], np.float32)) == ()
 
 
 def test_a_tiling_map_and_a_plain_one_hold_nothing() -> None:

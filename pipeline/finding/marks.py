@@ -120,7 +120,7 @@ def _grouped(shapes: Bools) -> list[Mark]:
     """Parts that nearly touch are one mark."""
     shapes = _unrepeated(shapes)
     names, _ = label(shapes, np.ones((3, 3)))
-    joined, count = label(binary_dilation(shapes, np.ones((3, 3)), iterations=(_GAP + 1) // 2), np.ones((3, 3)))
+    joined, count = label(binary_dilation(shapes, np.ones((3, 3), bool), iterations=(_GAP + 1) // 2), np.ones((3, 3)))
     marks = []
     for index, box in enumerate(find_objects(joined)[:count]):
         mask = (joined[box] == index + 1) & shapes[box]

@@ -21,6 +21,7 @@ from pipeline.finding.maps import Sheet
 F64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _THREAD_PX = 11            # window that no thread fills
 _CONTRAST = 18.0           # code values of luma by which thread differs from its ground
 _NOISE = 4.0               # and times the map's own roughness
@@ -87,7 +88,7 @@ def _stitches(sheet: Sheet, brighter: bool) -> Stitches:
         return _none()
     window = (slice(max(ys.min() - 8, 0), ys.max() + 9), slice(max(xs.min() - 8, 0), xs.max() + 9))
     used = sheet.used[window]
-    luma = (sheet.image[window].astype(np.float32) @ np.float32([0.299, 0.587, 0.114])).astype(np.uint8)
+    luma = (sheet.image[window].astype(np.float32) @ _LUMA).astype(np.uint8)
     # A top-hat takes what is thinner than its window, and leaves the edges of panels where they are.
     strongest = ((luma - maximum_filter(minimum_filter(luma, _THREAD_PX), _THREAD_PX)) if brighter else
                  (minimum_filter(maximum_filter(luma, _THREAD_PX), _THREAD_PX) - luma)).astype(np.float32)
@@ -104,7 +105,7 @@ def _none() -> Stitches:
     return Stitches(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), np.zeros(0), np.zeros(0))
 
 
-def _moments(names: NDArray[np.int32], count: int, contrast: NDArray[np.float32], corner: F64) -> Stitches:
+def _moments(names: NDArray[np.integer], count: int, contrast: NDArray[np.float32], corner: F64) -> Stitches:
     """Centre, direction, length and width of each blob, from its second moments (uniform bars)."""
     ys, xs = np.nonzero(names)
     which = names[ys, xs] - 1
@@ -240,20 +241,25 @@ def _groups(rows: Sequence[Row]) -> list[list[Row]]:
 
 def _strength(group: Sequence[Row]) -> float:
     """How plainly a group stands out: contrast counts more than length, since a shadow is as long as its thread."""
-    return sum(row.contrast * row.length**0.5 for row in group) / len(group)
+    return float(np.mean([row.contrast * np.sqrt(row.length) for row in group]))
 
 
 def _close(a: Row, b: Row) -> bool:
     """Whether most of one row lies nearer to the other than two rows of one seam may."""
     short, long = (a, b) if a.length <= b.length else (b, a)
-    gaps, _ = cKDTree(_resampled(long.points, long.pitch / 4)).query(short.points)
+    gaps = _distances(short, long)
     return bool((gaps < _BESIDE * long.pitch).mean() > _TOGETHER)
+
+
+def _distances(a: Row, b: Row) -> F64:
+    """(n,) from each stitch of one row to the other's line."""
+    return np.asarray(cKDTree(_resampled(b.points, b.pitch / 4)).query(a.points)[0], np.float64)
 
 
 def _beside(a: Row, b: Row) -> bool:
     """Whether the shorter row keeps its distance from the longer."""
     short, long = (a, b) if a.length <= b.length else (b, a)
-    gaps, _ = cKDTree(_resampled(long.points, long.pitch / 4)).query(short.points)
+    gaps = _distances(short, long)
     near = gaps < _BESIDE * max(a.pitch, b.pitch)
     if near.mean() < _TOGETHER or max(a.pitch, b.pitch) > 1.5 * min(a.pitch, b.pitch):
         return False

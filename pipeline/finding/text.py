@@ -11,12 +11,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.catalogue import Region
+from pipeline.catalogue import Region, RegionKind
 from pipeline.finding.maps import Sheet
 from pipeline.finding.patches import Quad, patch_around
 from pipeline.ocr import LINE_PX, FoundText, Reading, find_text, read_lines
@@ -24,6 +25,7 @@ from pipeline.ocr import LINE_PX, FoundText, Reading, find_text, read_lines
 U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]
 FindText = Callable[[U8], list[FoundText]]
+Scalar = TypeVar("Scalar", bound=np.generic)
 Polygon = tuple[tuple[float, float], ...]
 ReadLines = Callable[[Sequence[U8]], list[Reading]]
 
@@ -112,7 +114,7 @@ def _wraps(sheets: Sequence[Sheet]) -> tuple[bool, bool]:
     return any(sheet.wraps[0] for sheet in sheets), any(sheet.wraps[1] for sheet in sheets)
 
 
-def _flip(picture: NDArray[np.generic]) -> NDArray[np.generic]:
+def _flip(picture: NDArray[Scalar]) -> NDArray[Scalar]:
     return np.ascontiguousarray(picture[:, ::-1])
 
 
@@ -241,7 +243,7 @@ def upright(image: U8, quad: Quad, height: int = LINE_PX) -> U8:
     """A line's crop (h, w, 3), laid level, ``height`` px of text with a margin as OCR is used to."""
     margin = 0.12 * float(np.linalg.norm(quad[3] - quad[0]))
     box = _around((Line("", quad),), margin)
-    wide, tall = np.linalg.norm(box[1] - box[0]), np.linalg.norm(box[3] - box[0])
+    wide, tall = (float(np.linalg.norm(box[k] - box[0])) for k in (1, 3))
     size = (int(np.clip(round(height * wide / max(tall, 1e-9)), 8, 40 * height)), height)
     (ax, ay), (bx, by) = (box[1] - box[0]) / size[0], (box[3] - box[0]) / size[1]
     data = (float(ax), float(bx), float(box[0, 0]), float(ay), float(by), float(box[0, 1]))
@@ -301,7 +303,7 @@ def _holds(quad: Quad, block: Sequence[Line]) -> bool:
 def _region(sheet: Sheet, block: Sequence[Line], patch: Quad | None) -> Region:
     quad = patch if patch is not None else _around(block, _PADDED * block[0].height)
     text = "\n".join(line.text for line in block)
-    kind = "logo" if patch is None and is_wordmark(text) else "label"
+    kind: RegionKind = "logo" if patch is None and is_wordmark(text) else "label"
     return Region("", kind, sheet.material, _polygon(sheet, quad), text=text, source="found")
 
 
