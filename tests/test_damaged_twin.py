@@ -1,4 +1,4 @@
-"""The four defects of the mission as one story: what the first checks catch of them, and what they do not."""
+"""The four defects of the mission as one story: each is caught, and nothing else is accused."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def test_the_blurred_label_the_soft_logo_and_the_drift_on_one_side_are_caught(sc
 
 
 def test_nothing_else_is_accused(scores: dict[str, list[Score]]) -> None:
-    assert {score.measurement.check for score in scores["twin"] if score.verdict == "fail"} <= {
-        "colour_drift", "detail", "stitching"}
+    assert {score.measurement.check for score in scores["twin"] if score.verdict in ("fail", "unmeasured")} == {
+        "colour_drift", "label_legibility", "logo_sharpness", "stitching"}
 
 
 def test_the_double_row_that_reads_as_one_is_caught_on_its_seam_only(scores: dict[str, list[Score]]) -> None:

@@ -64,8 +64,13 @@ class Strip:
 
 def strips(expected: Expected, regions: Sequence[Region]) -> list[tuple[Occurrence, Strip | None]]:
     """Every visible occurrence of every stitching region; None where too little shows to follow it."""
-    seams = [region for region in regions if region.kind == "stitching"]
-    return [(occurrence, unrolled(expected, occurrence)) for occurrence in occurrences(expected, seams)]
+    found = []
+    for occurrence in occurrences(expected, [region for region in regions if region.kind == "stitching"]):
+        key = ("strip", occurrence.region, occurrence.name)
+        if key not in expected.derived:
+            expected.derived[key] = unrolled(expected, occurrence)
+        found.append((occurrence, expected.derived[key]))
+    return found
 
 
 def unrolled(expected: Expected, occurrence: Occurrence) -> Strip | None:

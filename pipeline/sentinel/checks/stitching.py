@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.catalogue import Region
 from pipeline.sentinel.evidence import bbox_of, side_by_side
+from pipeline.sentinel.legible_seams import FEWEST_STITCHES
 from pipeline.sentinel.occurrences import Occurrence
 from pipeline.sentinel.registry import Estimator, check
 from pipeline.sentinel.seams import Strip, band_width, strips
@@ -30,7 +31,6 @@ from pipeline.sentinel.types import U8, BBox, Expected, Limit, Measurement
 F32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
-FEWEST_STITCHES = 6      # of a row; a share of fewer means nothing
 _MISSING = 0.4           # of the contrast a stitch should have; below it nobody sees one
 _SIDE_BY_SIDE = 4        # stitches in all rows at once: fewer say nothing about their number or gap
 _BOTH_ROWS = 0.3         # of the stitches must show beside those of all other rows, or their gap is not known
