@@ -22,7 +22,7 @@ pytest.importorskip("torch")   # products come from the training families, whose
 from benchmarks.sentinel_defects import ROWS, SMEAR, misprint, rows_for
 from benchmarks.sentinel_products import DAMAGED, families_by_split, plans
 from benchmarks.sentinel_scoring import sights, stamp
-from benchmarks.sentinel_table import READERS, TARGETS, auc, false_alarms, images, judged, lines, page, roc
+from benchmarks.sentinel_table import READERS, REASONS, TARGETS, auc, false_alarms, images, judged, lines, page, roc
 
 
 def test_plans_keep_the_splits_and_are_balanced_from_the_start() -> None:
@@ -160,8 +160,8 @@ def test_a_target_that_is_missed_stands_in_the_table() -> None:
     assert (line.auc, line.caught) == (0.5, 0.0)
     text = page(table, ())
     assert "≥ 0.99 ✗" in text
-    assert "- toe dent 4 px: AUC 0.500, 0.99 wanted." in text
-    assert "- toe dent 4 px: reads 0.11 of what was put in, 0.8 to 1.2 wanted." in text
+    assert f"- toe dent 4 px: AUC 0.500, 0.99 wanted: {REASONS['toe dent']}." in text
+    assert "- toe dent 4 px: reads 0.11 of what was put in, 0.8 to 1.2 wanted" in text
 
 
 def test_what_cannot_be_measured_is_caught_and_what_does_not_apply_is_counted_apart() -> None:
