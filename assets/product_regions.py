@@ -16,7 +16,7 @@ from pipeline.finding import ocr_version
 from pipeline.looking import draw_maps, look
 from pipeline.store import Artifact, ArtifactWriter
 
-VERSION = 3
+VERSION = 4
 PICTURE_PX = 900       # long side of a drawn map
 
 spec = sku_spec("product_regions", deps=[product_mesh.spec], group="ingest", kinds={"python"}, version=VERSION,
