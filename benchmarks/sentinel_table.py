@@ -222,17 +222,15 @@ def false_alarms(honest: pd.DataFrame) -> Alarms:
 # The page
 
 
-def page(table: pd.DataFrame, refined: Sequence[str]) -> str:
-    """The whole of ``sentinel.md``. ``refined``: what was calibrated, for the heading."""
+def page(table: pd.DataFrame) -> str:
+    """The whole of ``sentinel.md``."""
     per_image = images(table)
     found = lines(table, per_image)
     test = per_image[(per_image["split"] == "test") & (per_image["defect"] == "")]
-    test_products, pictures = table.loc[table["split"] == "test", "product"].nunique(), table["picture"].nunique()
-    parts = [HEAD.format(products=test_products, pictures=pictures), _upstream(found), _missed(found), "## Joint false alarms\n", _alarms(test), "## Pixel injectors\n",
-             _injected(table)]
-    if refined:
-        parts.insert(1, f"Limits: engineering limits, calibrated for {', '.join(refined)}.\n")
-    return "\n".join(parts)
+    products = table.loc[table["split"] == "test", "product"].nunique()
+    head = HEAD.format(products=products, pictures=table["picture"].nunique())
+    return "\n".join([head, _upstream(found), _missed(found), "## Joint false alarms\n", _alarms(test),
+                      "## Pixel injectors\n", _injected(table)])
 
 
 HEAD = """# How often Sentinel is wrong
@@ -373,7 +371,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=ROOT / "benchmarks" / "sentinel.md")
     given = parser.parse_args()
     table = judged(load(given.out), engineering_limits())
-    text = page(table, ())
+    text = page(table)
     given.page.write_text(text)
     draw_curves(lines(table, images(table)), given.page.with_name("sentinel_roc.png"))
     print(text)

@@ -151,14 +151,14 @@ def test_the_table_tells_dents_from_honest_pictures() -> None:
     assert (line.products, line.images, line.not_applicable) == (4, 4, 0)
     assert line.auc == line.auc_image == line.caught == line.caught_image == 1.0
     assert line.ratio == pytest.approx(0.99, abs=0.01)
-    assert "| toe dent | 4 px | 4 | 4 | 0 | 1.000 | 1.000 | ≥ 0.99 ✓ | 100% | 100% | 0.99 |" in page(table, ())
+    assert "| toe dent | 4 px | 4 | 4 | 0 | 1.000 | 1.000 | ≥ 0.99 ✓ | 100% | 100% | 0.99 |" in page(table)
 
 
 def test_a_target_that_is_missed_stands_in_the_table() -> None:
     table = measurements({"honest": [0.3, 0.4, 0.5, 0.6], "4": [0.3, 0.4, 0.5, 0.6]})
     [line] = lines(table, images(table))
     assert (line.auc, line.caught) == (0.5, 0.0)
-    text = page(table, ())
+    text = page(table)
     assert "≥ 0.99 ✗" in text
     assert f"- toe dent 4 px: AUC 0.500, 0.99 wanted: {REASONS['toe dent']}." in text
     assert "- toe dent 4 px: reads 0.11 of what was put in, 0.8 to 1.2 wanted" in text
