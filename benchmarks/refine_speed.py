@@ -37,11 +37,11 @@ from pipeline.catalogue import Catalogue, Region
 from pipeline.errors import RefineError
 from pipeline.lone_file import open_file
 from pipeline.refine import PRESETS, RefinerSettings, identity_of, lock, locked, make_refiner, seed_for
-from pipeline.torch_beside_gl import prepare_torch
 from pipeline.refine.types import Refiner, RefineRequest
 from pipeline.render import load_passes, save_passes
 from pipeline.render.tracing import light_here, open_renderer
 from pipeline.shots import shots_for
+from pipeline.torch_beside_gl import prepare_torch
 from tests.tiny_pipelines import save_tiny_pipeline, save_tiny_sdxl
 
 SKU = "court-sneaker-green"

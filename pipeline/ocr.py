@@ -45,8 +45,7 @@ def read_lines(crops: Sequence[U8]) -> list[Reading]:
     readings = []
     for crop in crops:
         result = _engine()(np.ascontiguousarray(crop[..., ::-1]), use_det=False, use_cls=False, use_rec=True)
-        said, sure = result.txts or (), result.scores or ()
-        readings.append(Reading(str(said[0]), float(sure[0])) if said else Reading("", 0.0))
+        readings.append(Reading(str(result.txts[0]), float(result.scores[0])) if result.txts else Reading("", 0.0))
     return readings
 
 

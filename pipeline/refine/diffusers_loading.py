@@ -14,8 +14,8 @@ from pipeline.refine import model_folders, weights
 from pipeline.refine.diffusers_families import family_code
 from pipeline.refine.presets import family_of
 from pipeline.refine.settings import RefinerSettings
-from pipeline.torch_beside_gl import prepare_torch
 from pipeline.refine.types import RefinerIdentity
+from pipeline.torch_beside_gl import prepare_torch
 
 SMALL_GPU_BYTES = 16 * 2**30   # below it, weights that are not used leave the GPU (offload auto)
 

@@ -25,8 +25,8 @@ from pipeline.refine.regions_in_picture import coverage_of
 from pipeline.refine.registry import preset
 from pipeline.refine.restraining import freedom_map
 from pipeline.refine.settings import RefinerSettings
-from pipeline.torch_beside_gl import prepare_torch
 from pipeline.refine.types import Refined, RefineRequest, RefinerIdentity
+from pipeline.torch_beside_gl import prepare_torch
 
 if TYPE_CHECKING:
     from pipeline.refine.nets.model import EmbeddedModel

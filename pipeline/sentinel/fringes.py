@@ -7,6 +7,7 @@ other light, a soft edge and half a pixel of warp leave nothing two pixels away 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +88,7 @@ def _mean_along(profiles: Profiles, values: F64, calm: Bools) -> F64:
     result = np.full(values.shape, np.nan)
     for number, closed in enumerate(profiles.closed):
         part = profiles.contour == number
-        mode = "wrap" if closed else "nearest"
+        mode: Literal["wrap", "nearest"] = "wrap" if closed else "nearest"
         weight = uniform_filter1d(calm[part].astype(np.float64), size, mode=mode)
         total = uniform_filter1d(np.where(calm[part, None], values[part], 0.0), size, axis=0, mode=mode)
         result[part] = np.where((weight >= _CLEAR)[:, None], total / np.maximum(weight, 1e-9)[:, None], np.nan)

@@ -49,7 +49,9 @@ def occurrences(expected: Expected, regions: Sequence[Region]) -> list[Occurrenc
     """
     missing = [region for region in regions if region not in expected.derived]
     if missing:
-        expected.derived.update(_found(expected, missing))
+        found = _found(expected, missing)
+        for region in missing:
+            expected.derived[region] = found[region]
     return [occurrence for region in regions for occurrence in expected.derived[region]]
 
 
