@@ -28,9 +28,10 @@ _LIGHTNESS_WEIGHT = 2.0    # kL of CIEDE2000 as textiles use it: the light's fie
 ESTIMATORS: Mapping[str, Estimator] = {
     # ΔE00 2.3 is the just noticeable difference of two patches side by side; faithful materials read up to 2.2.
     "material_delta_e": Estimator(Limit(fail=3.0, warn=2.3), "is {severity} off in colour (ΔE00 {value:.1f})"),
-    # A tile holds fewer pixels than a material: faithful ones read up to 2.7, of laces and strings; ΔE00 4 must fail.
+    # A tile holds fewer pixels than a material: faithful ones, traced anew and seen through blur, noise and JPEG, read
+    # up to 3.2, of laces and seams; ΔE00 4 reads 3.7 or more.
     # Losing a third of the tiles to clipping hides what this check is for.
-    "tile_delta_e": Estimator(Limit(fail=3.3, warn=2.5, min_coverage=0.7),
+    "tile_delta_e": Estimator(Limit(fail=3.5, warn=2.5, min_coverage=0.7),
                               "changes colour {severity} in one place (ΔE00 {value:.1f}{detail})"),
     # Both sides share one material and one light: a difference is seen without a reference.
     "left_right_delta_e": Estimator(Limit(fail=2.5, warn=1.8),
