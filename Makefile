@@ -18,6 +18,8 @@ setup:
 demo: setup  ## the example catalogue, from meshes to the report page
 	@echo "demo: the example catalogue, into $(STORE)/"
 	@$(BIN)/python -m sensors.refresh --catalogue examples/catalogue --store $(STORE)
+	@echo "demo: a damaged twin of the sneaker's hero image, which has to fail; its page goes to $(STORE)/damaged/"
+	@$(BIN)/packshot score examples/damaged --catalogue examples/catalogue --store $(STORE) --out $(STORE)/damaged; test $$? -eq 1
 
 test: setup  ## the whole suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile

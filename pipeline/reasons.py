@@ -112,7 +112,10 @@ def sheet(shot: ShotReasons, image: U8, evidence: Callable[[str], U8]) -> Image.
 
 
 def _sorted_out(shot: str, verdict: str, action: str, rows: Sequence[Row]) -> ShotReasons:
-    found = sorted((row for row in rows if row["verdict"] in FOUND),
+    failed = {(row["check"], row["region"]) for row in rows if row["verdict"] == "fail"}
+    # What cannot be measured where something has failed is the same finding once more.
+    found = sorted((row for row in rows if row["verdict"] in FOUND
+                    and not (row["verdict"] == "unmeasured" and (row["check"], row["region"]) in failed)),
                    key=lambda row: (not row["required"], FOUND.index(row["verdict"]), _score(row)))
     passed = sorted((row for row in rows if row["verdict"] == "pass"), key=_score)
     unchecked = Counter(f"{row['check'].replace('_', ' ')}: {row['reason']}" for row in rows
