@@ -46,9 +46,9 @@ def scored(verdict: Verdict, required: bool = True) -> Score:
     (1.5, 1.0, True, "warn"),            # at the failing limit
     (1.6, 1.0, True, "fail"),
     (math.inf, 1.0, True, "fail"),
-    (0.0, 0.49, True, "unmeasured"),     # the best value of all, of almost nothing
-    (9.9, 0.49, True, "unmeasured"),
-    (0.0, 0.50, True, "pass"),
+    (0.0, 0.84, True, "unmeasured"),     # the best value of all, of what is left
+    (9.9, 0.84, True, "unmeasured"),
+    (0.0, 0.85, True, "pass"),
     (None, 1.0, True, "unmeasured"),
     (math.nan, 1.0, True, "unmeasured"),
     (0.0, math.nan, True, "unmeasured"),
@@ -228,7 +228,7 @@ def test_an_estimator_without_a_limit_is_refused() -> None:
 @pytest.mark.parametrize(("measurement", "words"), [
     (replace(READING, value=3.4, reason="inward"), ("toe", "3.4 px", "inward", "1.5")),
     (replace(READING, value=None, coverage=0.0, reason="no outline is there"), ("could not be measured", "no outline")),
-    (replace(READING, coverage=0.2), ("20%", "50%")),
+    (replace(READING, coverage=0.2), ("20%", "85%")),
     (replace(READING, applicable=False, value=None, reason="the front is not known"), ("not checked", "front")),
     (Measurement("label_legibility", "excess_blur_sigma", "label:tongue#1", 1.8, "px", 1.0),
      ("label tongue", "blurred", "1.8 px")),
