@@ -226,10 +226,10 @@ def page(table: pd.DataFrame) -> str:
     """The whole of ``sentinel.md``."""
     per_image = images(table)
     found = lines(table, per_image)
-    test = per_image[(per_image["split"] == "test") & (per_image["defect"] == "")]
+    honest = per_image[per_image["defect"] == ""]
     products = table.loc[table["split"] == "test", "product"].nunique()
     head = HEAD.format(products=products, pictures=table["picture"].nunique())
-    return "\n".join([head, _upstream(found), _missed(found), "## Joint false alarms\n", _alarms(test),
+    return "\n".join([head, _upstream(found), _missed(found), "## Joint false alarms\n", _alarms(honest),
                       "## Pixel injectors\n", _injected(table)])
 
 
@@ -285,13 +285,16 @@ def _because(name: str) -> str:
     return f": {REASONS[name]}" if name in REASONS else ""
 
 
-def _alarms(test: pd.DataFrame) -> str:
+def _alarms(honest: pd.DataFrame) -> str:
+    """By source on test products; then with the calibration families, which no engineering limit was chosen on."""
+    test = honest[honest["split"] == "test"]
     rows = ["| honest pictures | products | pictures | alarms | share | upper 95 % | mostly by |",
             "|---|---|---|---|---|---|---|"]
     sources = {"path tracer, another seed": "traced", "`none`": "none", "`embedded`": "embedded",
                "`embedded` before the lock": "unlocked"}
     groups = {**{name: test[test["source"] == source] for name, source in sources.items()}, "**all**": test,
-              "all but before the lock": test[test["source"] != "unlocked"]}
+              "all but before the lock": test[test["source"] != "unlocked"],
+            "**all, the calibration families too**": honest}
     for name, group in groups.items():
         if group.empty:
             continue
@@ -301,7 +304,7 @@ def _alarms(test: pd.DataFrame) -> str:
                     f"{found.upper:.2%} | {by} |")
     return ("\n".join(rows) + "\n\nWanted: at most 1 % with an upper bound of at most 2 %, which is clustered by "
             "product: the larger of a bootstrap over products and Clopper and Pearson's on as many trials as there "
-            "are products.\n")
+            "are products. Engineering limits judge, chosen on the design split alone.\n")
 
 
 def _injected(table: pd.DataFrame) -> str:

@@ -71,6 +71,13 @@ def test_a_plain_sphere_passes_too() -> None:
     assert verdict == "warn"  # small on purpose: the size advises, nothing fails
 
 
+def test_a_product_without_uv_is_judged_by_what_it_has(scene: Scene) -> None:
+    bare = replace(scene.expected, uv=np.full_like(scene.expected.uv, np.nan))
+    scores = judge(measure(bare, bare.display, REGIONS))
+    assert image_verdict(scores) in ("pass", "warn")
+    assert {score.verdict for score in scores if score.measurement.check == "stitching"} == {"not_applicable"}
+
+
 def test_an_image_of_another_size_is_refused(scene: Scene) -> None:
     with pytest.raises(SentinelError) as caught:
         measure(scene.expected, scene.expected.display[:, :-1])

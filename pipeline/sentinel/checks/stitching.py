@@ -79,7 +79,7 @@ class _Seam:
         return "on the left side" if share < 0.4 else "on the right side" if share > 0.6 else "in the middle"
 
 
-@check("stitching", needs=("uv", "display"), unit="share", estimators=ESTIMATORS, about="stitching",
+@check("stitching", needs=("alpha", "display"), unit="share", estimators=ESTIMATORS, about="stitching",
        injectors=(erase_row, merge_rows, narrow_gap))
 def stitching(expected: Expected, observed: U8, regions: Sequence[Region]) -> list[Measurement]:
     """Missing stitches, rows, gap between them, contrast and rhythm of every seam, read along its path.
