@@ -23,7 +23,7 @@ from pipeline.sentinel import (
     measure,
 )
 from pipeline.sentinel.measuring import run_check
-from pipeline.sentinel.registry import Check, Injector, check
+from pipeline.sentinel.registry import Check, Injector, check, check_named
 from pipeline.sentinel.types import U8
 from tests.passes_factory import sphere_passes
 from tests.sentinel_scene import NUISANCES, REGIONS, Nuisance, Scene, shoe_scene
@@ -76,6 +76,13 @@ def test_a_product_without_uv_is_judged_by_what_it_has(scene: Scene) -> None:
     scores = judge(measure(bare, bare.display, REGIONS))
     assert image_verdict(scores) in ("pass", "warn")
     assert {score.verdict for score in scores if score.measurement.check == "stitching"} == {"not_applicable"}
+
+
+def test_bare_metal_has_no_colour_of_its_own_to_judge(scene: Scene) -> None:
+    light = scene.expected.diffuse_albedo * scene.expected.diffuse + scene.expected.specular
+    metal = replace(scene.expected, diffuse_albedo=np.zeros_like(light), specular=light.astype(np.float32))
+    scores = judge(run_check(_colour(), metal, metal.display, REGIONS))
+    assert {score.verdict for score in scores} == {"not_applicable"}
 
 
 def test_an_image_of_another_size_is_refused(scene: Scene) -> None:
@@ -145,6 +152,12 @@ def test_a_small_picture_takes_a_fraction_of_a_second(scene: Scene) -> None:
     started = time.process_time()
     measure(scene.expected, image, REGIONS)
     assert time.process_time() - started < 2.0  # 0.2 s on one quiet core
+
+
+def _colour() -> Check:
+    found = check_named("colour_drift")
+    assert found is not None
+    return found
 
 
 @pytest.fixture

@@ -47,8 +47,9 @@ ESTIMATORS: Mapping[str, Estimator] = {
     # Share of a gradient's codes that are skipped. Same pictures: up to 0.11; steps of 4 codes read 0.43 or more,
     # steps of 8 behind JPEG 85, which fills some in, 0.30.
     "banding": Estimator(Limit(fail=0.25, warn=0.18), "breaks smooth shading into visible bands{detail}"),
-    # The embedded refiner's relief reads up to 3 where the render was smooth; 4 is grain that shows at full size.
-    "noise": Estimator(Limit(fail=4.0, warn=3.5), "is grainy: noise of {value:.1f} codes where it should be smooth"),
+    # The embedded refiner's relief reads up to 4.1 where the render was smooth, over 77 products of the calibration
+    # split; noise of 6 codes reads 6.1 or more.
+    "noise": Estimator(Limit(fail=5.0, warn=4.2), "is grainy: noise of {value:.1f} codes where it should be smooth"),
     # Burnt or crushed pixels beyond those of the faithful picture have lost their texture for good.
     "clipped_share": Estimator(Limit(fail=0.05, warn=0.02),
                                "has lost detail: {value:.1%} of it is burnt out or pure black"),

@@ -41,7 +41,7 @@ ESTIMATORS: Mapping[str, Estimator] = {
 }
 
 
-@check("colour_drift", needs=("alpha", "diffuse_albedo", "diffuse", "material_id"), unit="ΔE00",
+@check("colour_drift", needs=("alpha", "material_id"), unit="ΔE00",
        injectors=(shift_colour_left,),
        estimators=ESTIMATORS, about="colour")
 def colour_drift(expected: Expected, observed: U8, regions: Sequence[Region]) -> list[Measurement]:
