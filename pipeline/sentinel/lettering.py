@@ -25,6 +25,7 @@ CAPITALS = 0.65              # cap height as a share of the height of a line as 
 _READABLE = 0.7              # share of a line's characters that the faithful picture must give
 _SIMILAR = 0.5               # of a found line to a wanted one; the closer reading of its crop decides
 _INK = 0.3                   # of the strongest row's contrast: a row with less holds no letter
+_FILLED = 0.45               # of a print's height that its one line's ink takes at least, if it was cut close to it
 _PADDING = 0.15              # of a line's height, to either side: found lines are cut close
 _LONGEST = 1200              # px
 _ALIKE = ("o0", "i1l", "s5", "b8", "z2")   # drawn alike in many typefaces
@@ -57,7 +58,8 @@ def lines_of(picture: U8, text: str) -> list[Line]:
     wanted = [line for line in text.split("\n") if folded(line)]
     if len(wanted) == 1:
         # A print cut close to its one line is read as it is: finding the line takes ten times as long.
-        for corners in (_close(picture, way) for way in _turns(picture)):
+        close = [_close(picture, way) for way in _turns(picture)]
+        for corners in (each for each in close if each is not None):
             [reading] = read_lines([_cut(picture, corners)])
             letters, right = _learned(wanted[0], reading.text)
             if right == 1.0 and len(folded(reading.text)) == len(folded(wanted[0])):
@@ -121,17 +123,24 @@ def _turns(picture: U8) -> list[F64]:
     return [way for way in turns if np.linalg.norm(way[1] - way[0]) >= np.linalg.norm(way[3] - way[0])]
 
 
-def _close(picture: U8, corners: F64) -> F64:
-    """A line's corners drawn together to the rows that hold ink, as close as a found line's."""
-    ink = _cut(picture, corners, 0.0).astype(np.float32).mean(axis=2).std(axis=1)
-    rows = np.flatnonzero(ink > _INK * ink.max())
-    if len(rows) == 0:
-        return corners
-    first, last = rows[0] / LINE_PX, (rows[-1] + 1) / LINE_PX
-    spare = (last - first) * (1.0 / CAPITALS - 1.0) / 2
-    shares = np.clip([first - spare, first - spare, last + spare, last + spare], 0.0, 1.0)[:, None]
-    top, down = corners[[0, 1, 1, 0]], corners[[3, 2, 2, 3]] - corners[[0, 1, 1, 0]]
-    return np.asarray(top + shares * down)
+def _close(picture: U8, corners: F64) -> F64 | None:
+    """A line's corners drawn together to the rows and columns that hold ink; None where most of its height is bare."""
+    luma = _cut(picture, corners, 0.0).astype(np.float32).mean(axis=2)
+    top, bottom = _inked(luma.std(axis=1))
+    if bottom - top < _FILLED:
+        return None
+    left, right = _inked(luma[round(top * LINE_PX):round(bottom * LINE_PX)].std(axis=0))
+    spare = (bottom - top) * (1.0 / CAPITALS - 1.0) / 2
+    t = np.clip([top - spare, top - spare, bottom + spare, bottom + spare], 0.0, 1.0)[:, None]
+    s = np.array([left, right, right, left])[:, None]
+    upper, lower = (corners[a] + s * (corners[b] - corners[a]) for a, b in ((0, 1), (3, 2)))
+    return np.asarray(upper + t * (lower - upper))
+
+
+def _inked(contrast: F32) -> tuple[float, float]:
+    """First and last share, 0..1, of a line's height or length that holds ink; all of it where nothing does."""
+    places = np.flatnonzero(contrast > _INK * contrast.max())
+    return (places[0] / len(contrast), (places[-1] + 1) / len(contrast)) if len(places) else (0.0, 1.0)
 
 
 def _found(picture: U8, wanted: Sequence[str]) -> list[F64]:
