@@ -238,8 +238,8 @@ HEAD = """# How often Sentinel is wrong
 `make bench-sentinel` makes the pictures and measures them; `python -m benchmarks.sentinel_table` writes this page from
 what was measured. Products of the families of the test split ([splits.toml](splits.toml)). Limits were chosen on design
 and calibration families; two rules came after a first look at these: a toe has to be readable over 85 % of its outline,
-and what shows no colour of its own (bare metal) is not applicable, no missing measurement. Defects are made upstream, in a texture or the mesh, then path-traced with a seed of their own and scored against
-the undamaged product. Every picture is seen plain and through nuisances drawn at random: relighting by up to 12 %,
+and what shows no colour of its own (bare metal) is not applicable, no missing measurement. Defects are made upstream,
+in a texture or the mesh, then path-traced with a seed of their own and scored against the undamaged product. Every picture is seen plain and through nuisances drawn at random: relighting by up to 12 %,
 white balance 4 % (off white), exposure 10 %, blur and warp up to 0.5 px, noise σ 1.2 codes, JPEG 85–96.
 
 This run: {products} test products, {pictures} pictures measured.
@@ -307,7 +307,7 @@ def _alarms(honest: pd.DataFrame) -> str:
                     f"{found.upper:.2%} | {by} |")
     return ("\n".join(rows) + "\n\nWanted: at most 1 % with an upper bound of at most 2 %, which is clustered by "
             "product: the larger of a bootstrap over products and Clopper and Pearson's on as many trials as there "
-            "are products. Engineering limits judge, chosen on the design split alone.\n")
+            "are products. Engineering limits judge.\n")
 
 
 def _injected(table: pd.DataFrame) -> str:

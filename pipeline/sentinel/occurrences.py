@@ -113,8 +113,13 @@ def _split(expected: Expected, region: Region, inside: NDArray[np.bool_], frame:
             region, f"{region.kind}:{region.name}#{len(result) + 1}", one_instance, one_chart,
             mask[box[1]:box[3], box[0]:box[2]],
             (box[0] + frame[0], box[1] + frame[1], box[2] + frame[0], box[3] + frame[1]),
-            _size_px(region, mean_slope), angle, bool(np.linalg.det(mean_slope) < 0)))
+            _size_px(region, mean_slope), angle, _mirrors(mean_slope)))
     return result
+
+
+def _mirrors(slope: NDArray[np.float64]) -> bool:
+    """Whether the picture shows the texture left-right reversed; not known is not reversed."""
+    return bool(np.isfinite(slope).all() and np.linalg.det(slope) < 0)
 
 
 def _size_px(region: Region, slope: NDArray[np.float64]) -> tuple[float, float]:
