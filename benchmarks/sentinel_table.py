@@ -239,7 +239,8 @@ HEAD = """# How often Sentinel is wrong
 what was measured. Products of the families of the test split ([splits.toml](splits.toml)). Limits were chosen on design
 and calibration families; two rules came after a first look at these: a toe has to be readable over 85 % of its outline,
 and what shows no colour of its own (bare metal) is not applicable, no missing measurement. Defects are made upstream,
-in a texture or the mesh, then path-traced with a seed of their own and scored against the undamaged product. Every picture is seen plain and through nuisances drawn at random: relighting by up to 12 %,
+in a texture or the mesh, then path-traced with a seed of their own and scored against the undamaged product. Every
+picture is seen plain and through nuisances drawn at random: relighting by up to 12 %,
 white balance 4 % (off white), exposure 10 %, blur and warp up to 0.5 px, noise σ 1.2 codes, JPEG 85–96.
 
 This run: {products} test products, {pictures} pictures measured.
