@@ -97,7 +97,7 @@ def test_a_stage_of_one_tone_has_no_bands_to_show() -> None:
     assert verdict(banded) == "not_applicable"
 
 
-@pytest.mark.parametrize("sigma", [5.0, 8.0])
+@pytest.mark.parametrize("sigma", [6.0, 8.0])
 @pytest.mark.parametrize("white", [True, False], ids=["white", "grey"])
 def test_noise_reads_its_sigma(white: bool, sigma: float) -> None:
     scene = shoe_scene(white=white)
