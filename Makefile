@@ -78,7 +78,7 @@ bench-render: setup  ## frame times beside pyrender's and pyvista's, which get a
 
 lock: setup  ## after a change of pyproject.toml's dependencies
 	uv pip compile --universal --python-version 3.11 --no-header --no-annotate --generate-hashes \
-	    --extra dev --extra notebooks --extra pathtrace pyproject.toml -o requirements.lock
+	    --extra dev --extra notebooks --extra pathtrace --extra production pyproject.toml -o requirements.lock
 
 examples: setup  ## generate examples/catalogue again
 	@$(BIN)/python -m examples.generate
