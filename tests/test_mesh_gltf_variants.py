@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.catalogue import Manifest
-from pipeline.cli import app
+from pipeline.commands import app
 from pipeline.errors import IngestError
 from tests.mesh_files import Gltf, box_obj, ingest_folder
 
