@@ -36,6 +36,9 @@ from resources import CatalogueResource, RefinerResource, RendererResource, Sent
 # A single range run holds this many SKUs; the next ones get a run of their own.
 SKUS_PER_RUN = 500
 
+# OpenGL and torch share one process and one card: the instance's limit of this pool says how many such runs at once.
+GPU_POOL = "gpu"
+
 
 def finish(failed: dict[str, PackshotError], total: int) -> None:
     """End a batch: one failure that names every bad SKU, after all others have reached their scores."""
@@ -46,7 +49,7 @@ def finish(failed: dict[str, PackshotError], total: int) -> None:
 
 
 @multi_asset(name="sku_graph", specs=[stage.spec for stage in STAGES], check_specs=sentinel_scores.check_specs,
-             can_subset=True, backfill_policy=BackfillPolicy.multi_run(SKUS_PER_RUN), pool="imaging")
+             can_subset=True, backfill_policy=BackfillPolicy.multi_run(SKUS_PER_RUN), pool=GPU_POOL)
 def sku_graph(context: AssetExecutionContext, catalogue: CatalogueResource, store: StoreResource,
               renderer: RendererResource, refiner: RefinerResource, sentinel: SentinelResource) -> Iterator[Any]:
     """Every SKU asset, for one SKU or a range of them."""
@@ -65,7 +68,7 @@ class BatchConfig(Config):
                               description="SKU assets to bring up to date")
 
 
-@op(name="work_through", pool="imaging", description="Bring a batch of scattered SKUs up to date, SKU by SKU.")
+@op(name="work_through", pool=GPU_POOL, description="Bring a batch of scattered SKUs up to date, SKU by SKU.")
 def batch_op(context: OpExecutionContext, config: BatchConfig, catalogue: CatalogueResource, store: StoreResource,
              renderer: RendererResource, refiner: RefinerResource, sentinel: SentinelResource) -> None:
     bench = Bench(catalogue.open(), store.open(), renderer, refiner, sentinel, context.run_id)
