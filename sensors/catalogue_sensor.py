@@ -1,5 +1,7 @@
 """Watches the catalogue: new SKUs become partitions, changed ones run again."""
 
+import os
+
 from dagster import (
     AddDynamicPartitionsRequest,
     DefaultSensorStatus,
@@ -16,7 +18,11 @@ from sensors.decide import assign_batches, decide, save_states
 from sensors.runs import KEYS_PER_CALL, batch_request, batch_size, new_keys, run_state
 
 
-@sensor(job=refresh_batch, minimum_interval_seconds=60, default_status=DefaultSensorStatus.STOPPED,
+# Between two looks at the catalogue.
+SECONDS = int(os.environ.get("PACKSHOT_SENSOR_SECONDS", "60"))
+
+
+@sensor(job=refresh_batch, minimum_interval_seconds=SECONDS, default_status=DefaultSensorStatus.STOPPED,
         description="New SKU folders become partitions; a changed mesh, texture, manifest or setting reruns what it "
                     "touches.")
 def catalogue_changes(context: SensorEvaluationContext, catalogue: CatalogueResource, store: StoreResource,
