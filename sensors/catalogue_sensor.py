@@ -17,7 +17,6 @@ from resources import CatalogueResource, RefinerResource, StoreResource
 from sensors.decide import assign_batches, decide, save_states
 from sensors.runs import KEYS_PER_CALL, batch_request, batch_size, new_keys, run_state
 
-
 # Between two looks at the catalogue.
 SECONDS = int(os.environ.get("PACKSHOT_SENSOR_SECONDS", "60"))
 
