@@ -13,6 +13,7 @@ import pytest
 from pipeline import scores as tables
 from pipeline.catalogue import LimitEntry
 from pipeline.errors import StoreError
+from pipeline.score_table import bucket_of
 from pipeline.scores import SCORES, ScoreContext, compact, read_current, read_history, score_rows
 from pipeline.sentinel import Measurement, judge, measure
 from pipeline.store import ArtifactStore
@@ -128,7 +129,7 @@ def test_compaction_keeps_current_and_history(tmp_path: Path) -> None:
     assert (first.skus, first.rows, first.history_rows) == (3, 18, 18)
     current = read_current(store)
     assert current["sku"].to_pylist() == ["000123"] * 6 + ["mug"] * 6 + ["shoe"] * 6
-    assert (tmp_path / "score_table/history/date=2026-01-01/part-run-1.parquet").is_file()
+    assert (tmp_path / "score_table/history/date=2026-01-01/part-0001.parquet").is_file()
 
     kept = compact(store, "run-2", datetime(2026, 1, 2, tzinfo=UTC))
     assert (kept.buckets_written, kept.history_rows) == (0, 0)
@@ -189,8 +190,8 @@ def test_compaction_works_on_s3() -> None:
 
 
 def test_buckets_are_stable_and_spread() -> None:
-    assert tables.bucket_of("000123") == hashlib.sha256(b"000123").digest()[0] % 64
-    assert {tables.bucket_of(str(n)) for n in range(2000)} == set(range(64))
+    assert bucket_of("000123") == hashlib.sha256(b"000123").digest()[0] % 64
+    assert {bucket_of(str(n)) for n in range(2000)} == set(range(64))
 
 
 def test_a_digit_sku_stays_text_for_duckdb(tmp_path: Path) -> None:
