@@ -8,8 +8,9 @@ import socket
 from dagster import DagsterInstance, DagsterRun
 
 RUN_KEY_TAG = "dagster/run_key"
-HOST_TAG = "packshot/host"
-PID_TAG = "packshot/pid"
+# Tags of this prefix are kept and not shown.
+HOST_TAG = ".dagster/packshot_host"
+PID_TAG = ".dagster/packshot_pid"
 
 
 def process_tags(run_id: str) -> dict[str, str]:

@@ -44,7 +44,7 @@ def finish(failed: dict[str, PackshotError], total: int) -> None:
     """End a batch: one failure that names every bad SKU, after all others have reached their scores."""
     if failed:
         raise Failure(f"{len(failed)} of {total} SKUs failed: {', '.join(sorted(failed)[:20])}", allow_retries=False,
-                      metadata={name: MetadataValue.md(f"**{error.code}** {error.message}\n\n{error.hint}")
+                      metadata={name: MetadataValue.text(f"{error.message} {error.hint} [{error.code}]")
                                 for name, error in sorted(failed.items())[:50]})
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from dagster import AssetExecutionContext, AssetMaterialization, MetadataValue, OpExecutionContext
+from dagster import AssetExecutionContext, AssetMaterialization, AssetObservation, MetadataValue, OpExecutionContext
 
 from assets import control_passes, delivered_images, product_mesh, product_regions, refined_images, sentinel_scores
 from assets.process import RUN_KEY_TAG, process_tags
@@ -209,6 +209,7 @@ def _close(work: Workload, job: Job) -> None:
     else:
         work.failed[job.name] = job.error
         store.record_error(job.name, job.stage, job.error)
+        work.context.log_event(_reason(job.stage, job.name, job.error))
         result = f"failed: {job.error}"
     if job.piece is not None:
         job.piece.put_down_passes()
@@ -220,6 +221,13 @@ def _close(work: Workload, job: Job) -> None:
     work.context.log.log(logging.ERROR if job.error else logging.INFO,
                           f"[{work.done}/{work.total}] {job.name}: {result} in {job.seconds:.1f} s"
                           + (f", about {remaining:.0f} s to go" if left else ""))
+
+
+def _reason(stage: str, sku: str, error: PackshotError) -> AssetObservation:
+    """Why a SKU failed, on its partition: Dagster itself says there only that the run did."""
+    return AssetObservation(stage, partition=sku, metadata={"error": MetadataValue.text(error.message),
+                                                            "hint": MetadataValue.text(error.hint),
+                                                            "code": MetadataValue.text(error.code)})
 
 
 def _log_events(context: Context, stage: Stage, sku: Sku, made: Made) -> None:
