@@ -10,7 +10,7 @@ export PACKSHOT_STORE := $(STORE)
 # One BLAS or OpenMP pool per process: oversubscribed threads are several times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: train-data train-run train-eval setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest bench-refine bench-sentinel proof proof-lock
+.PHONY: train-data train-run train-eval setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest bench-refine bench-sentinel bench-night bench-scale bench-scores proof proof-lock
 
 setup:
 	@./setup.sh
@@ -58,6 +58,15 @@ train-run: setup  ## both networks, one per core; goes on where it stopped (MINU
 
 train-eval: setup  ## the table of docs/embedded.md: the trained model on products it has never seen
 	@$(BIN)/python -m training.evaluate --data training-data --learned training.rows:trained --json training-data/evaluation.json
+
+bench-night: setup  ## 1,000 small SKUs in one night, on SQLite and on PostgreSQL (docs/scale.md): about 25 minutes
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.night --out bench-night
+
+bench-scale: setup  ## 10,000 SKUs without their imaging: sensor, partition pages, compaction, report (docs/scale.md)
+	@$(BIN)/python -m benchmarks.night_simulated
+
+bench-scores: setup  ## what analysts ask of 10 million scores (docs/scale.md)
+	@$(BIN)/python -m benchmarks.score_queries
 
 bench-ingest: setup  ## how long a file is on its way to the canonical mesh (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks.ingest_speed
