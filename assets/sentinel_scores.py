@@ -22,7 +22,7 @@ from pipeline import scores as score_tables
 from pipeline.refine import seed_for
 from pipeline.refine.types import RefinerIdentity
 from pipeline.scores import ScoreContext
-from pipeline.sentinel import VERSION, all_checks, image_verdict, recommended_action, refiner_id
+from pipeline.sentinel import VERSION, all_checks, clip, image_verdict, recommended_action, refiner_id
 from pipeline.sentinel.types import Measurement
 from pipeline.store import Artifact, ArtifactWriter, data_version
 
@@ -51,11 +51,17 @@ def inputs(sku: Sku) -> dict[str, Any]:
             "image": sku.artifact("refined_images").data_version,
             "passes": sku.artifact("control_passes").data_version,
             "regions": sku.artifact("product_regions").data_version,
-            "sentinel": VERSION, "checks": dict(judging.sources),
+            "sentinel": VERSION, "checks": dict(judging.sources), **_clip_model(),
         },
         "judged": {**judging.inputs, "deliver_warn": sku.settings.delivery.deliver_warn,
                    "category": sku.product.category},
     }
+
+
+def _clip_model() -> dict[str, str]:
+    """Only where one is configured: without, `semantic` reads nothing."""
+    named = clip.configured()
+    return {"clip": clip.identity(named)} if named else {}
 
 
 def produce(sku: Sku, out: ArtifactWriter) -> None:
@@ -95,7 +101,8 @@ def produce(sku: Sku, out: ArtifactWriter) -> None:
     out.json("verdicts.json", verdicts)
     out.metadata.update(verdicts=verdicts, actions=actions, defects=defects, seconds=seconds, remeasured=not again,
                         calibration_warning=next(filter(None, warned), ""),
-                        checks=_verdict_by_check(pa.concat_tables(tables)))
+                        checks=_verdict_by_check(pa.concat_tables(tables)),
+                        measured_before=_measured(previous.metadata["checks"]) if previous else [])
 
 
 def _context(sku: Sku, shot: str, refined: Artifact, refiner: RefinerIdentity, version: str) -> ScoreContext:
@@ -128,11 +135,21 @@ def _verdict_by_check(table: pa.Table) -> dict[str, dict[str, int]]:
     return {check: dict(verdicts) for check, verdicts in counted.items()}
 
 
+def _measured(checks: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Asset checks of which at least one reading applied."""
+    return sorted({_family(check) for check, counted in checks.items() if set(counted) - {"not_applicable"}})
+
+
 def evaluations(sku: Sku, artifact: Artifact) -> list[AssetCheckEvaluation]:
-    """One asset check per Sentinel check: failed where a required reading failed or is missing."""
+    """One asset check per Sentinel check: failed where a required reading failed or is missing.
+
+    A check that applies to nothing is left unevaluated, since "succeeded" would claim a measurement; one that
+    applied to the version before is evaluated once more, or its old word would stand for ever.
+    """
     table = score_tables.read_scores(artifact.path("scores.parquet")).to_pylist()
+    told = {*_measured(artifact.metadata["checks"]), *artifact.metadata.get("measured_before", [])}
     return [_evaluation(sku, artifact, name, [row for row in table if _family(row["check"]) == name])
-            for name in CHECKS]
+            for name in CHECKS if name in told]
 
 
 def _family(check: str) -> str:
@@ -153,7 +170,7 @@ def _evaluation(sku: Sku, artifact: Artifact, name: str, rows: list[Row]) -> Ass
         worst = min(applicable, key=lambda row: (row not in bad, row not in warned, _score_of(row)))
         metadata["worst"] = MetadataValue.text(f"{worst['shot']}: {worst['estimator']} of {worst['region']}")
         metadata["unit"] = MetadataValue.text(worst["unit"])
-        metadata |= {key: MetadataValue.float(worst[key]) for key in ("value", "limit", "score")
+        metadata |= {key: MetadataValue.float(float(f"{worst[key]:.4g}")) for key in ("value", "limit", "score")
                      if worst[key] is not None}
     evidence = [artifact.path(row["evidence_path"]) for row in (*bad, *warned)
                 if row["evidence_path"] in artifact.files][:4]
@@ -163,7 +180,7 @@ def _evaluation(sku: Sku, artifact: Artifact, name: str, rows: list[Row]) -> Ass
         asset_key=spec.key, check_name=name, passed=not bad, partition=sku.name,
         severity=AssetCheckSeverity.ERROR if bad else AssetCheckSeverity.WARN,
         description=f"{len(bad)} of {len(applicable)} readings failed." if applicable
-                    else "Not applicable to any shot of this product: nothing was measured.",
+                    else "No longer applies to any shot of this product: nothing was measured.",
         metadata=metadata)
 
 

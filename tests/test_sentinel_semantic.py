@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,27 +19,12 @@ from pipeline.sentinel.registry import Check, check_named
 from pipeline.sentinel.types import U8, Expected, Measurement
 from tests.conftest import ROOT
 from tests.sentinel_scene import Scene, shoe_scene
-
-TINY = {"embed_dim": 16,
-        "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "patch_size": 8, "head_width": 16},
-        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}}
+from tests.tiny_clip import save_tiny_clip
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An open_clip model of a few thousand random weights, saved as open_clip reads it."""
-    from pipeline.torch_beside_gl import prepare_torch
-
-    prepare_torch()
-    import open_clip
-    import torch
-    from safetensors.torch import save_file
-
-    target = tmp_path_factory.mktemp("clip")
-    torch.manual_seed(0)
-    save_file(open_clip.CLIP(**TINY).state_dict(), target / "open_clip_model.safetensors")
-    (target / "open_clip_config.json").write_text(json.dumps({"model_cfg": TINY, "preprocess_cfg": {}}))
-    return target
+    return save_tiny_clip(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ Nothing is downloaded unless a hub model is named. Without the variable there is
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from functools import cache
@@ -56,6 +57,29 @@ class Clip:
 def configured() -> str:
     """What the environment names, or nothing."""
     return os.environ.get(VARIABLE, "").strip()
+
+
+def identity(named: str) -> str:
+    """What similarities depend on: a local model's content, a hub model's name. Raises SentinelError ``clip_missing``.
+
+    Weights are hashed once per process, and again when a file's size or time moves.
+    """
+    source = _source(named)
+    if not source.startswith("local-dir:"):
+        return source
+    folder = Path(source.removeprefix("local-dir:"))
+    files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    return _content(tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+
+
+@cache
+def _content(files: tuple[tuple[str, int, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for path, size, _ in files:
+        digest.update(f"{Path(path).name}:{size}:".encode())
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 @cache
