@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dagster import DagsterInstance, DagsterRunStatus, RunRequest, RunsFilter
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRequest, RunsFilter
 
 from assets.partitions import SKUS
 from assets.process import RUN_KEY_TAG, ended
@@ -30,11 +30,16 @@ def run_state(instance: DagsterInstance, run_key: str) -> RunState:
     runs = instance.get_runs(RunsFilter(tags={RUN_KEY_TAG: run_key}), limit=1)
     if not runs:
         return "absent"
-    if not ended(instance, runs[0]):
+    if not ended(instance, runs[0]) or _will_be_tried_again(runs[0]):
         return "in_flight"
     states: dict[DagsterRunStatus, RunState] = {DagsterRunStatus.SUCCESS: "succeeded",
                                                 DagsterRunStatus.CANCELED: "cancelled"}
     return states.get(runs[0].status, "failed")
+
+
+def _will_be_tried_again(run: DagsterRun) -> bool:
+    """Whether Dagster's own retry of a failed run, which carries the same key, has yet to be made."""
+    return run.tags.get("dagster/will_retry") == "true" and "dagster/auto_retry_run_id" not in run.tags
 
 
 def batch_config(skus: Sequence[str]) -> dict[str, object]:
