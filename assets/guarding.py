@@ -14,6 +14,7 @@ from assets.sku import Ready, Sku
 from pipeline import sentinel
 from pipeline.guard import Attempt, Guarded, guard
 from pipeline.refine import array_sha256, seed_for
+from pipeline.refine.gpu_clock import gpu_clock
 from pipeline.refine.types import Refined, Refiner
 from pipeline.refining import Batch, request_for
 from pipeline.scores import ScoreContext, score_rows
@@ -42,6 +43,7 @@ class Kept:
     attempt: int
     told: list[dict[str, Any]]                 # every attempt, for the record
     scores: pa.Table                           # of every attempt; ``image_sha256`` is of the pixels
+    lock_seconds: float                        # of every attempt
 
     @property
     def summary(self) -> Mapping[str, Any]:
@@ -52,11 +54,15 @@ class Kept:
 def guarded(sku: Sku, refiner: Refiner, shot: str, first: Ready, attempts: int, version: str) -> Kept:
     """Guard one shot whose first picture has been made, maybe in a batch; further ones are made alone."""
     started = time.perf_counter()
+    on_gpu = [first.gpu_seconds]
 
     def refine_once(attempt: Attempt) -> Refined:
         if attempt.number == 0:
             return first.image
-        return refiner.refine([request_for(sku, shot, attempt.number, attempt.restraints)])[0]
+        with gpu_clock() as clock:
+            image = refiner.refine([request_for(sku, shot, attempt.number, attempt.restraints)])[0]
+        on_gpu.append(clock.seconds)
+        return image
 
     def measure(image: U8) -> list[Score]:
         judging, passes = sku.bench.judging, sku.passes(shot)
@@ -68,8 +74,10 @@ def guarded(sku: Sku, refiner: Refiner, shot: str, first: Ready, attempts: int, 
     number, image = found.kept.attempt.number, found.kept.refined
     assert image is not None                   # a refiner's first failure is raised
     seconds = first.seconds + time.perf_counter() - started
-    return Kept(Ready(image, Batch() if number else first.batch, seconds), number, found.told(),
-                _rows(sku, refiner, shot, found, version))
+    known = [each for each in on_gpu if each is not None]
+    ready = Ready(image, Batch() if number else first.batch, seconds, sum(known) if len(known) == len(on_gpu) else None)
+    locking = sum(tried.refined.lock_seconds for tried in found.tries if tried.refined is not None)
+    return Kept(ready, number, found.told(), _rows(sku, refiner, shot, found, version), locking)
 
 
 def _rows(sku: Sku, refiner: Refiner, shot: str, found: Guarded, version: str) -> pa.Table:

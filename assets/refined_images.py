@@ -16,6 +16,7 @@ from assets.stage import Metadata, Stage, sku_spec
 from assets.thumbnails import montage
 from pipeline.catalogue import Shot
 from pipeline.refine import VERSION
+from pipeline.refine.gpu_clock import gpu_clock
 from pipeline.refine.types import Refiner
 from pipeline.refining import Batch, record_for, request_for, save_refined
 from pipeline.scores import write_scores
@@ -55,6 +56,9 @@ def produce(sku: Sku, out: ArtifactWriter) -> None:
     refiner, settings = sku.bench.refiner.get(), sku.bench.refiner.settings()
     attempts = guarding.attempts_for(sku, refiner.identity.preset)
     seconds: dict[str, float] = {}
+    locking: dict[str, float] = {}
+    on_gpu: dict[str, float | None] = {}
+    written: dict[str, float] = {}
     guarded: dict[str, guarding.Kept] = {}
 
     def write(shot: str, ready: Ready) -> None:
@@ -62,9 +66,13 @@ def produce(sku: Sku, out: ArtifactWriter) -> None:
             guarded[shot] = guarding.guarded(sku, refiner, shot, ready, attempts, stage.version_of(inputs(sku)))
             ready = guarded[shot].ready
         told, number = (guarded[shot].told, guarded[shot].attempt) if shot in guarded else ([], ATTEMPT)
+        started = time.perf_counter()
         record = record_for(sku, shot, ready.image, settings, attempt=number, batch=ready.batch, attempts=told)
         save_refined(ready.image, record, out.path)
+        written[shot] = round(time.perf_counter() - started, 3)
         seconds[shot] = round(ready.seconds, 3)
+        locking[shot] = round(guarded[shot].lock_seconds if shot in guarded else ready.image.lock_seconds, 3)
+        on_gpu[shot] = ready.gpu_seconds
 
     for name in list(sku.ready):
         write(name, sku.ready.pop(name))
@@ -72,7 +80,9 @@ def produce(sku: Sku, out: ArtifactWriter) -> None:
         for (_, shot), ready in zip(batch, refine_batch(refiner, batch), strict=True):
             write(shot.name, ready)
     out.metadata["shots"] = [shot.name for shot in sku.shots]
-    out.metadata["seconds"] = {shot.name: seconds[shot.name] for shot in sku.shots}
+    for name, found in (("seconds", seconds), ("lock_seconds", locking), ("write_seconds", written),
+                        ("gpu_seconds", on_gpu)):
+        out.metadata[name] = {shot.name: found[shot.name] for shot in sku.shots}
     out.metadata["refiner"] = asdict(refiner.identity)
     if guarded:
         write_scores(pa.concat_tables([guarded[shot.name].scores for shot in sku.shots]), out.path(guarding.FILE))
@@ -94,9 +104,11 @@ def refine_batch(refiner: Refiner, batch: Sequence[tuple[Sku, Shot]]) -> list[Re
     """One image per shot, in order. The passes of a whole batch are in memory while it is made."""
     requests = [request_for(sku, shot.name, ATTEMPT) for sku, shot in batch]
     started = time.perf_counter()
-    images = refiner.refine(requests)
+    with gpu_clock() as clock:
+        images = refiner.refine(requests)
     seconds = (time.perf_counter() - started) / len(batch)
-    return [Ready(image, Batch(len(batch), position), seconds) for position, image in enumerate(images)]
+    on_gpu = None if clock.seconds is None else round(clock.seconds / len(batch), 4)
+    return [Ready(image, Batch(len(batch), position), seconds, on_gpu) for position, image in enumerate(images)]
 
 
 def describe(sku: Sku, artifact: Artifact) -> Metadata:

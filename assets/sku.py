@@ -43,6 +43,7 @@ class Ready:
     image: Refined
     batch: Batch
     seconds: float                             # its share of the batch's time
+    gpu_seconds: float | None = 0.0            # of them on a card; None where that was not measured
 
 
 @dataclass

@@ -12,10 +12,8 @@ from typing import Any
 
 from dagster import (
     AssetExecutionContext,
-    AssetKey,
     BackfillPolicy,
     Config,
-    DagsterEvent,
     Failure,
     MetadataValue,
     OpExecutionContext,
@@ -23,14 +21,14 @@ from dagster import (
     multi_asset,
     op,
 )
-from dagster._core.events import AssetMaterializationPlannedData  # no public way to plan scattered partitions
 from pydantic import Field
 
 from assets import sentinel_scores
+from assets.job import Workload
+from assets.making import STAGES
 from assets.partitions import SKUS
 from assets.sku import Bench
-from assets.work_through import STAGES, work_through
-from pipeline.errors import PackshotError
+from assets.work_through import work_through
 from resources import CatalogueResource, RefinerResource, RendererResource, SentinelResource, StoreResource
 
 # A single range run holds this many SKUs; the next ones get a run of their own.
@@ -40,12 +38,17 @@ SKUS_PER_RUN = 500
 GPU_POOL = "gpu"
 
 
-def finish(failed: dict[str, PackshotError], total: int) -> None:
+def finish(work: Workload) -> None:
     """End a batch: one failure that names every bad SKU, after all others have reached their scores."""
-    if failed:
-        raise Failure(f"{len(failed)} of {total} SKUs failed: {', '.join(sorted(failed)[:20])}", allow_retries=False,
+    if work.ended is not None:
+        raise Failure(f"Stopped after {work.done} of {work.total} SKUs: {work.ended.message} {work.ended.hint}",
+                      allow_retries=False, metadata={"code": MetadataValue.text(work.ended.code)})
+    if work.failed:
+        failed = sorted(work.failed.items())
+        raise Failure(f"{len(failed)} of {work.total} SKUs failed: {', '.join(name for name, _ in failed[:20])}",
+                      allow_retries=False,
                       metadata={name: MetadataValue.text(f"{error.message} {error.hint} [{error.code}]")
-                                for name, error in sorted(failed.items())[:50]})
+                                for name, error in failed[:50]})
 
 
 @multi_asset(name="sku_graph", specs=[stage.spec for stage in STAGES], check_specs=sentinel_scores.check_specs,
@@ -55,8 +58,7 @@ def sku_graph(context: AssetExecutionContext, catalogue: CatalogueResource, stor
     """Every SKU asset, for one SKU or a range of them."""
     bench = Bench(catalogue.open(), store.open(), renderer, refiner, sentinel, context.run.run_id)
     selected = {key.to_user_string() for key in context.selected_asset_keys}
-    skus = list(context.partition_keys)
-    finish(work_through(context, bench, skus, selected), len(skus))
+    finish(work_through(context, bench, list(context.partition_keys), selected))
     yield from ()  # a generator, so that no output is expected; the events above are what it says
 
 
@@ -66,25 +68,16 @@ class BatchConfig(Config):
     skus: list[str] = Field(description="SKU names, anywhere in the key order")
     assets: list[str] = Field(default_factory=lambda: [stage.name for stage in STAGES],
                               description="SKU assets to bring up to date")
+    why: dict[str, str] = Field(default_factory=dict, description="reason by SKU, in words")
+    deadline: float | None = Field(default=None, description="seconds since 1970 after which no SKU is begun")
 
 
 @op(name="work_through", pool=GPU_POOL, description="Bring a batch of scattered SKUs up to date, SKU by SKU.")
 def batch_op(context: OpExecutionContext, config: BatchConfig, catalogue: CatalogueResource, store: StoreResource,
              renderer: RendererResource, refiner: RefinerResource, sentinel: SentinelResource) -> None:
     bench = Bench(catalogue.open(), store.open(), renderer, refiner, sentinel, context.run_id)
-    selected = [stage for stage in STAGES if stage.name in config.assets]
-    for name in config.skus:
-        for stage in selected:
-            _plan(context, stage.spec.key, name)
-    finish(work_through(context, bench, config.skus, {stage.name for stage in selected}), len(config.skus))
-
-
-def _plan(context: OpExecutionContext, key: AssetKey, sku: str) -> None:
-    """Say that this run intends to materialize a partition: it shows as in progress, and as failed if it fails."""
-    step = context.get_step_execution_context().step.key
-    planned = AssetMaterializationPlannedData(key, partition=sku, partitions_subset=None)
-    event = DagsterEvent.build_asset_materialization_planned_event(context.job_name, step, planned)
-    context.instance.report_dagster_event(event, context.run_id)
+    finish(work_through(context, bench, config.skus, config.assets, plans=True, why=config.why,
+                        deadline=config.deadline))
 
 
 @job(name="refresh_batch", description="Bring scattered SKUs up to date in one process.")

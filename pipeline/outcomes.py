@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -54,7 +54,7 @@ class OutcomeLog:
     """Written by the one process that carries out a run."""
 
     def __init__(self, store: ArtifactStore, run_key: str, run_id: str) -> None:
-        self._store, self._folder, self._run_id = store, folder_of(run_key), run_id
+        self._store, self._folder, self.run_id = store, folder_of(run_key), run_id
         self._part = 0
         self._begun: set[str] = set()          # of this part
         self._ended: dict[str, Outcome] = {}   # of this part
@@ -72,9 +72,21 @@ class OutcomeLog:
             self._part += 1
             self._begun, self._ended = set(), {}
 
+    def end_all(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Say what became of many SKUs at once, a part at a time."""
+        names = list(outcomes)
+        while names:
+            space = SKUS_PER_PART - len(self._ended)
+            self._ended |= {sku: outcomes[sku] for sku in names[:space - 1]}
+            for sku in names[space - 1:space]:
+                self.end(sku, outcomes[sku])
+            if len(names) < space:
+                self._write()
+            names = names[space:]
+
     def _write(self) -> None:
         record = {"begun": sorted(self._begun), "ended": {sku: asdict(each) for sku, each in self._ended.items()}}
-        self._store.write_bytes(f"{self._folder}/{self._run_id}-{self._part:05d}.json", json.dumps(record).encode())
+        self._store.write_bytes(f"{self._folder}/{self.run_id}-{self._part:05d}.json", json.dumps(record).encode())
 
 
 def read_outcomes(store: ArtifactStore, run_key: str) -> RunOutcomes:

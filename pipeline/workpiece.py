@@ -30,6 +30,7 @@ class Workpiece:
     settings: Settings
     store: ArtifactStore
     get_renderer: Callable[[], Renderer]       # called when a shot has to be rendered
+    _artifacts: dict[str, Artifact] = field(default_factory=dict, init=False)
     _passes: dict[str, ControlPasses] = field(default_factory=dict, init=False)
     _environments: dict[tuple[str, float], Environment] = field(default_factory=dict, init=False)
 
@@ -38,8 +39,17 @@ class Workpiece:
         return self.product.sku
 
     def artifact(self, asset: str) -> Artifact:
-        """The current version of one of this SKU's assets. Raises StoreError with what to run."""
-        return self.store.require(asset, self.name)
+        """One of this SKU's assets, as it was first read: all work on a SKU sees the same version of it.
+
+        Raises StoreError with what to run where there is none.
+        """
+        if asset not in self._artifacts:
+            self._artifacts[asset] = self.store.require(asset, self.name)
+        return self._artifacts[asset]
+
+    def note(self, artifact: Artifact) -> None:
+        """What was just made, or found to be up to date, is what later stages work on."""
+        self._artifacts[artifact.asset] = artifact
 
     @cached_property
     def mesh(self) -> Mesh:
@@ -123,6 +133,11 @@ class Workpiece:
         """The refined image (H, W, 3) of one shot."""
         with Image.open(self.artifact("refined_images").path(f"{shot}.png")) as image:
             return np.asarray(image.convert("RGB"))
+
+    def passes_at_hand(self) -> bool:
+        """Whether no shot would have to be rendered again to look at its passes."""
+        return all(shot.name in self._passes or f"{shot.name}.exr" in self.artifact("control_passes").files
+                   for shot in self.shots)
 
     def put_down_passes(self) -> None:
         """Free the memory of the passes: whoever needs them next opens or renders them again."""

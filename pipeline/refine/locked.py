@@ -5,6 +5,7 @@ A preset states how far it can be trusted where it registers; see :func:`pipelin
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Protocol
@@ -54,9 +55,12 @@ class LockedRefiner:
                 for request, refined in zip(requests, self.inner.refine(requests), strict=True)]
 
     def _lock(self, request: RefineRequest, refined: Refined) -> Refined:
+        started = time.perf_counter()
         locked = lock(refined.pixels, request.passes, request.regions, self.settings, request.restraints)
+        seconds = time.perf_counter() - started
         record = {**refined.provenance, "lock": {**asdict(self.settings), **locked.record}}
-        return replace(refined, pixels=locked.pixels, provenance=record, unlocked=refined.pixels)
+        return replace(refined, pixels=locked.pixels, provenance=record, unlocked=refined.pixels,
+                       lock_seconds=seconds)
 
 
 def identity_with_lock(identity: RefinerIdentity, settings: LockSettings) -> RefinerIdentity:

@@ -57,6 +57,7 @@ class Refined:
     pixels: NDArray[np.uint8]              # (H, W, 3) sRGB
     provenance: Mapping[str, object]       # JSON-able: preset, model, revision, seed, strength, DigitalSourceType, …
     unlocked: NDArray[np.uint8] | None = None  # (H, W, 3) before the identity lock; None where nothing was locked
+    lock_seconds: float = 0.0              # wall clock of the identity lock
 
 
 class Refiner(Protocol):
