@@ -30,10 +30,11 @@ def sku_name(number: int) -> str:
     return f"sku-{number:06d}"
 
 
-def made_scores(skus: Sequence[str], night: int = 0, shots: Sequence[str] = SHOTS) -> pa.Table:
+def made_scores(skus: Sequence[str], night: int = 0, shots: Sequence[str] = SHOTS,
+                shares: Sequence[float] = SHARES) -> pa.Table:
     """Every check of every shot of these SKUs, sorted by SKU, as one compaction would hold them.
 
-    ``night`` makes another data version of the same SKUs, so many days later.
+    ``night`` makes another data version of the same SKUs, so many days later; ``shares`` are those of ``VERDICTS``.
     """
     limits = engineering_limits()
     units = {check.name: check.unit for check in all_checks()}
@@ -45,13 +46,13 @@ def made_scores(skus: Sequence[str], night: int = 0, shots: Sequence[str] = SHOT
     sku = np.repeat(np.arange(len(skus)), len(shots) * len(names))
     image = np.repeat(np.arange(images), len(names))
     reading = np.tile(np.arange(len(names)), images)
-    verdict = rng.choice(len(VERDICTS), rows, p=SHARES)
-    shares = rng.random(rows)
+    verdict = rng.choice(len(VERDICTS), rows, p=shares)
+    part = rng.random(rows)
     limit = np.array([limits[name].fail for name in names])[reading]
     measured = verdict < 3
     refiner = np.array([int(hashlib.sha256(name.encode()).digest()[1]) % len(REFINERS) for name in skus])[sku]
     category = np.array([int(hashlib.sha256(name.encode()).digest()[2]) % len(CATEGORIES) for name in skus])
-    score = np.where(verdict == 0, 55 + 45 * shares, np.where(verdict == 1, 50 + 5 * shares, 50 * shares))
+    score = np.where(verdict == 0, 55 + 45 * part, np.where(verdict == 1, 50 + 5 * part, 50 * part))
     at = [FIRST + timedelta(days=night, seconds=int(second)) for second in rng.integers(0, 20_000, len(skus))]
     hashes = [hashlib.sha256(f"{name}/{shot}/{night}".encode()).hexdigest() for name in skus for shot in shots]
     versions = [hashlib.sha256(f"{name}/{night}".encode()).hexdigest()[:16] for name in skus]
@@ -67,12 +68,12 @@ def made_scores(skus: Sequence[str], night: int = 0, shots: Sequence[str] = SHOT
         "shot": _taken(shots, image % len(shots)), "check": _taken(checks, reading),
         "region": _taken([REGIONS.get(check, "product") for check in checks], reading),
         "estimator": _taken(estimators, reading),
-        "value": pa.array(limit * shares, mask=~measured), "unit": _taken([units[check] for check in checks], reading),
+        "value": pa.array(limit * part, mask=~measured), "unit": _taken([units[check] for check in checks], reading),
         "limit": limit, "direction": _taken([limits[name].direction for name in names], reading),
-        "margin": pa.array(limit * (1 - shares), mask=~measured),
+        "margin": pa.array(limit * (1 - part), mask=~measured),
         "score": pa.array(score.astype(np.float32), mask=~measured), "verdict": _taken(VERDICTS, verdict),
         "reason": _taken(("", "no smooth area is in the faithful picture"), (verdict == 4).astype(int)),
-        "coverage": np.where(measured, 1 - shares / 3, 0).astype(np.float32),
+        "coverage": np.where(measured, 1 - part / 3, 0).astype(np.float32),
         "required": np.array([limits[name].required for name in names])[reading],
         "attempt": np.zeros(rows, np.int16), "selected": np.ones(rows, bool), "image_sha256": _taken(hashes, image),
         "calibration_id": pa.repeat("standard-1", rows), "calibration_n": np.full(rows, 120, np.int32),
