@@ -78,14 +78,11 @@ class Stack:
     def run(self, run_id: str) -> dict[str, Any]:
         return next(run for run in self.runs() if run["runId"] == run_id)
 
-    def tags(self, run_id: str) -> dict[str, str]:
-        return {tag["key"]: tag["value"] for tag in self.run(run_id)["tags"]}
-
     def tried_again(self, run_id: str) -> list[str]:
         """Runs made because this one failed."""
         return [run["runId"] for run in self.runs() if {"key": "dagster/root_run_id", "value": run_id} in run["tags"]]
 
-    def wait(self, run_id: str, seconds: float = 120) -> dict[str, Any]:
+    def wait(self, run_id: str, seconds: float = 240) -> dict[str, Any]:
         """A run that has come to its end, good or bad."""
         def ended() -> dict[str, Any] | None:
             run = self.run(run_id)

@@ -18,10 +18,11 @@ import pytest
 import yaml
 from dagster import DagsterInstance
 
-from assets.process import PID_TAG
+from assets.process import PID_TAG, RUN_KEY_TAG
 from assets.sku_graph import GPU_POOL
 from pipeline.store import ArtifactStore
 from resources import configured
+from sensors.runs import run_state
 from tests import s3
 from tests.conftest import ROOT
 from tests.dagster_stack import Stack, running, until
@@ -43,6 +44,11 @@ class Production:
     stack: Stack
     store: ArtifactStore
     instance: DagsterInstance
+
+    def tag(self, run_id: str, name: str) -> str | None:
+        """A run's tag; the UI's server keeps some to itself."""
+        run = self.instance.get_run_by_id(run_id)
+        return run.tags.get(name) if run else None
 
 
 def commands(port: int, code_port: int, workspace: Path) -> list[list[str]]:
@@ -117,12 +123,15 @@ def test_two_batches_wait_for_each_other_and_publishing_for_neither(production: 
 @needs_postgres
 def test_a_killed_batch_is_tried_again_once_and_one_with_a_bad_sku_is_not(production: Production) -> None:
     stack = production.stack
-    killed = stack.launch("refresh_batch", batch("a", "b"))
-    process = until(lambda: stack.tags(killed).get(PID_TAG), 90, "the run to say its process")
+    killed = stack.launch("refresh_batch", batch("a", "b"), **{RUN_KEY_TAG: "a+1:killed"})
+    process = until(lambda: production.tag(killed, PID_TAG), 90, "the run to say its process")
     os.kill(int(process.rpartition(":")[2]), signal.SIGKILL)
     assert stack.wait(killed)["status"] == "FAILURE"
+    # A sensor that looks now must not ask for the same SKUs beside Dagster.
+    assert run_state(production.instance, "a+1:killed") == "in_flight"
     again = until(lambda: stack.tried_again(killed), 60, "the run to be tried again")
     assert [stack.wait(run_id)["status"] for run_id in again] == ["SUCCESS"]
+    assert run_state(production.instance, "a+1:killed") == "succeeded"
     bad = [run["runId"] for run in stack.runs() if run["status"] == "FAILURE" and run["runId"] != killed]
     assert bad  # of the test before; whoever tries again has read its end before that of the killed one
     assert [stack.tried_again(run_id) for run_id in bad] == [[]]
