@@ -79,7 +79,7 @@ def _leased(folder: UPath, name: str, owner: str, wait_s: float) -> Iterator[Che
     finally:
         stop.set()
         renewing.join()
-        with suppress(OSError):            # it runs out by itself
+        with suppress(OSError, StoreError):  # it runs out by itself
             lease.release()
 
 
@@ -108,7 +108,7 @@ class _Lease:
 
     def keep(self, stop: threading.Event) -> None:
         while not stop.wait(LEASE_S / 6):
-            with suppress(OSError):        # tried again; `check` sees when it was too long
+            with suppress(OSError, StoreError):  # tried again; `check` sees when it was too long
                 self._write(released=False)
 
     def check(self) -> None:
