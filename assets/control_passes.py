@@ -16,7 +16,6 @@ from assets.sku import Sku
 from assets.stage import Metadata, Stage, sku_spec
 from assets.texture_hashes import texture_hashes
 from assets.thumbnails import montage, write_png
-from pipeline.errors import StoreError
 from pipeline.render import VERSION, preview_images, save_passes, stage_hash
 from pipeline.render.types import ControlPasses
 from pipeline.store import Artifact, ArtifactWriter
@@ -61,17 +60,13 @@ def produce(sku: Sku, out: ArtifactWriter) -> None:
 
 
 def _write(passes: ControlPasses, out: ArtifactWriter, keep: bool, seconds: dict[str, float]) -> None:
-    """The files of one shot. Raises StoreError ``store_unwritable``."""
+    """The files of one shot."""
     started = time.perf_counter()
     name = passes.shot.name
-    try:
-        if keep:
-            save_passes(passes, out.path(f"{name}.exr"))
-        for preview, picture in preview_images(passes).items():
-            write_png(picture, out.path(f"previews/{name}/{preview}.png"))
-    except OSError as error:
-        raise StoreError("store_unwritable", f"The previews of shot {name} could not be written: {error}",
-                         "Check the store's free space and permissions, then run again.") from error
+    if keep:
+        save_passes(passes, out.path(f"{name}.exr"))
+    for preview, picture in preview_images(passes).items():
+        write_png(picture, out.path(f"previews/{name}/{preview}.png"))
     seconds[name] = round(time.perf_counter() - started, 3)
 
 

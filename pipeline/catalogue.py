@@ -24,6 +24,7 @@ from upath import UPath
 
 from pipeline import prompts
 from pipeline.errors import CatalogueError
+from pipeline.place import place
 
 MESH_SUFFIXES = (".fbx", ".glb", ".gltf", ".obj", ".stl")
 TEXTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".tga")
@@ -371,7 +372,7 @@ class Catalogue:
     @classmethod
     def at(cls, location: str | os.PathLike[str] | UPath) -> Self:
         """Open a catalogue; raises CatalogueError where there is none."""
-        root = UPath(location)
+        root = place(location)
         if not root.is_dir():
             raise CatalogueError("catalogue_missing", f"There is no catalogue at {location}.",
                                  "Set PACKSHOT_CATALOGUE to a folder or s3:// prefix with one folder per SKU.")

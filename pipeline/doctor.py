@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
-from upath import UPath
 
 from pipeline.errors import PackshotError
+from pipeline.place import place
 from pipeline.refine import RefinerSettings, identity_of
 from pipeline.render import gl_info
 from pipeline.render.pathtrace import probe
@@ -102,11 +102,13 @@ def _probe(code: str) -> dict[str, Any] | str:
 
 def _location(name: str, location: str, *, must_exist: bool) -> Examined:
     try:
-        path = UPath(location)
+        path = place(location)
         exists = path.is_dir()
         if must_exist and not exists:
             return Examined(name, "missing", f"{location} is no folder", f"Set PACKSHOT_{name.upper()}.")
         writable = must_exist or "://" in location or os.access(_nearest_parent(location), os.W_OK)
+    except PackshotError as error:
+        return Examined(name, "missing", f"{location}: {error.message}", error.hint)
     except (OSError, ImportError, BotoCoreError, ClientError) as error:
         return Examined(name, "missing", f"{location}: {error}", "Check credentials and AWS_ENDPOINT_URL.")
     if not writable:

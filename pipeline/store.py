@@ -1,99 +1,45 @@
 """Where each artefact lives, on disk or on S3, through one path type.
 
-``<store>/<asset>/<sku>/<data_version>/…files`` and ``<store>/<asset>/<sku>/current.json``, which is
-written last and is the only way in: what it does not name does not exist. No rename is needed, so
-an object store behaves like a disk, and a killed writer leaves nothing that can be read.
+``<store>/<asset>/<sku>/<folder>/…files`` and ``<store>/<asset>/<sku>/current.json``, which is written last and is the
+only way in: what it does not name does not exist. Every writing has a folder of its own, and no file is ever changed,
+so readers, writers and a killed run never tear each other's files; no rename is needed, so an object store behaves
+like a disk. docs/store.md has the argument.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
+import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from upath import UPath
 
+from pipeline import storage_errors
+from pipeline.artifact import Artifact, ArtifactWriter, StoredFile
+from pipeline.atomic import write_atomically
 from pipeline.catalogue import is_local
 from pipeline.errors import PackshotError, StoreError
+from pipeline.local_cache import LocalCache
+from pipeline.manifest import NAME, SCHEMA, artifact_from, manifest_bytes
+from pipeline.place import place, size_and_time
 
-SCHEMA = 1
+_log = logging.getLogger(__name__)
+_told: set[str] = set()                        # stores whose older schema was spoken of
 
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    sha256: str
-    size: int
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """One finished version of one asset of one SKU."""
-
-    asset: str
-    sku: str
-    data_version: str
-    inputs: Mapping[str, Any]
-    files: Mapping[str, StoredFile]
-    metadata: Mapping[str, Any]                # small and JSON-able: counts, seconds, verdicts
-    folder: UPath
-    cache: Path | None = None                  # local copies of a remote store's files, by sha256
-
-    def path(self, name: str) -> Path:
-        """A local path of one file; a remote one is fetched once. Raises StoreError if absent or damaged."""
-        if name not in self.files:
-            raise StoreError("file_missing", f"{self.asset}/{self.sku} has no file {name!r}.",
-                             f"Materialize {self.asset} for this SKU again.")
-        stored = self.files[name]
-        source = self.folder / name
-        if is_local(source):
-            local = Path(source.path)
-            if not local.is_file() or local.stat().st_size != stored.size:
-                raise StoreError("file_damaged", f"{self.asset}/{self.sku}/{name} is missing or of the wrong size.",
-                                 "Run `packshot verify`, then materialize the asset again.")
-            return local
-        assert self.cache is not None
-        local = self.cache / stored.sha256[:2] / f"{stored.sha256}{Path(name).suffix}"
-        if not local.is_file():
-            data = source.read_bytes()
-            if hashlib.sha256(data).hexdigest() != stored.sha256:
-                raise StoreError("file_damaged", f"{self.asset}/{self.sku}/{name} does not match its checksum.",
-                                 "Run `packshot verify`, then materialize the asset again.")
-            _write_atomically(local, data)
-        return local
-
-    def json(self, name: str) -> Any:
-        return json.loads(self.path(name).read_text())
-
-    def url(self, name: str) -> str:
-        """Where the file is, for people and metadata."""
-        return str(self.folder / name)
-
-
-@dataclass
-class ArtifactWriter:
-    """Collects the files of one new version. Write to :meth:`path`; the store does the rest."""
-
-    local: Path
-    metadata: dict[str, Any] = field(default_factory=dict)
-    names: set[str] = field(default_factory=set)  # handed out, and so to be published: nothing else is
-
-    def path(self, name: str) -> Path:
-        """Local path to write one file to; its folder exists."""
-        target = self.local / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        self.names.add(name)
-        return target
-
-    def json(self, name: str, value: Any) -> None:
-        self.path(name).write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
+# Objects that are sent or fetched at once.
+_TOGETHER = 8
+# Half of what `verify` takes for old.
+_TEXTURE_FRESH_S = 1800.0
 
 
 @dataclass
@@ -105,34 +51,32 @@ class _Pending:
 
 
 class ArtifactStore:
-    """All artefacts of one catalogue."""
+    """All artefacts of one catalogue.
+
+    Raises StoreError ``store_full``, ``store_read_only`` or ``storage_unreachable`` from whatever touches the storage.
+    """
 
     def __init__(self, location: str | os.PathLike[str] | UPath) -> None:
-        root = UPath(location)
+        root = place(location)
         self.root = UPath(Path(root.path).resolve()) if is_local(root) else root
         digest = hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
-        self._cache = None if is_local(self.root) else Path.home() / ".cache" / "packshot" / digest
+        self._cache = None if self.is_local else LocalCache(Path.home() / ".cache" / "packshot" / digest)
 
     @property
     def is_local(self) -> bool:
         return is_local(self.root)
 
     def current(self, asset: str, sku: str) -> Artifact | None:
-        """The version readers see now, or None. Raises StoreError on an unknown schema."""
-        try:
-            record = json.loads((self.root / asset / sku / "current.json").read_text())
-        except FileNotFoundError:
+        """The version readers see now, or None. Raises StoreError where its manifest cannot be read."""
+        data = self.read_bytes(f"{asset}/{sku}/{NAME}")
+        if data is None:
             return None
-        except json.JSONDecodeError as error:
-            raise StoreError("manifest_damaged", f"{asset}/{sku}/current.json is not JSON.",
-                             "Delete it and materialize the asset again.") from error
-        if record.get("schema") != SCHEMA:
-            raise StoreError("schema_unknown", f"{asset}/{sku} was written with store schema {record.get('schema')}; "
-                             f"this version reads {SCHEMA}.", "Use a fresh store or the version that wrote it.")
-        files = {name: StoredFile(**entry) for name, entry in record["files"].items()}
-        version = record["data_version"]
-        return Artifact(asset, sku, version, record["inputs"], files, record["metadata"],
-                        self.root / asset / sku / version, self._cache)
+        artifact, schema = artifact_from(data, asset, sku, self.root / asset / sku, self._cache)
+        if schema != SCHEMA and str(self.root) not in _told:
+            _told.add(str(self.root))
+            _log.warning("%s holds artefacts of store schema %d. They are read as they are; `packshot verify "
+                         "--migrate` writes their manifests as schema %d.", self.root, schema, SCHEMA)
+        return artifact
 
     def require(self, asset: str, sku: str) -> Artifact:
         """Like :meth:`current`, but an absent artefact is an error that says what to run."""
@@ -145,93 +89,184 @@ class ArtifactStore:
     def writing(self, asset: str, sku: str, data_version: str, inputs: Mapping[str, Any]) -> Iterator[_Pending]:
         """Write a new version; it becomes current when the block ends without an error.
 
-        Locally the files are written where they stay. For a remote store they are staged in a
-        temporary folder and uploaded once each.
+        Locally the files are written where they stay. For a remote store they are staged in a temporary folder,
+        uploaded once each, and kept as its local copies.
         """
-        folder = self.root / asset / sku / data_version
-        if self.is_local:
-            # Never emptied: another run may be writing the same version, or readers may be using it. What an
-            # interrupted writer leaves is named by no manifest, and `packshot verify --prune` removes it.
-            local = Path(folder.path)
-            local.mkdir(parents=True, exist_ok=True)
-        else:
-            local = Path(tempfile.mkdtemp(prefix="packshot-"))
+        folder = self.root / asset / sku / f"{data_version}-{secrets.token_hex(4)}"
+        with storage_errors.told(str(folder), writing=True):
+            local = self._new_folder(folder)
         pending = _Pending(ArtifactWriter(local))
         try:
             yield pending
-            files = {}
-            for name in sorted(pending.writer.names):
-                path = local / name
-                if not path.is_file():
-                    raise StoreError("file_missing", f"{asset}/{sku}/{name} was announced and is not there.",
-                                     "Something removed it while it was written; run again.")
-                files[name] = StoredFile(_sha256_of(path), path.stat().st_size)
-                if not self.is_local:
-                    (folder / name).write_bytes(path.read_bytes())
-            self._publish(Artifact(asset, sku, data_version, dict(inputs), files, pending.writer.metadata, folder,
-                                   self._cache))
-        finally:
-            if not self.is_local:
-                shutil.rmtree(local, ignore_errors=True)
-        pending.artifact = self.require(asset, sku)
+            artifact = Artifact(asset, sku, data_version, dict(inputs), self._collect(asset, sku, pending.writer),
+                                pending.writer.metadata, folder, time.time(), self._cache)
+            if self._cache is not None:
+                self._upload(artifact, local)
+            self._publish(artifact)
+        except Exception as error:
+            shutil.rmtree(local, ignore_errors=True)
+            reason = storage_errors.failed_writing(error, local)
+            if reason is None or reason is error:
+                raise
+            raise reason from error
+        except BaseException:                  # interrupted
+            shutil.rmtree(local, ignore_errors=True)
+            raise
+        if not self.is_local:
+            shutil.rmtree(local, ignore_errors=True)
+        pending.artifact = artifact
+
+    def _new_folder(self, folder: UPath) -> Path:
+        if self._cache is not None:
+            return Path(tempfile.mkdtemp(dir=self._cache.staging))
+        local = Path(folder.path)
+        local.mkdir(parents=True)
+        return local
+
+    @staticmethod
+    def _collect(asset: str, sku: str, writer: ArtifactWriter) -> dict[str, StoredFile]:
+        files = {}
+        for name in sorted(writer.names):
+            path = writer.local / name
+            if not path.is_file():
+                raise StoreError("file_missing", f"{asset}/{sku}/{name} was announced and is not there.",
+                                 "Something removed it while it was written; run again.")
+            files[name] = StoredFile(_sha256_of(path), path.stat().st_size)
+        return files
+
+    def _upload(self, artifact: Artifact, local: Path) -> None:
+        assert self._cache is not None
+        names = list(artifact.files)
+        self.root.fs.put([str(local / name) for name in names], [(artifact.folder / name).path for name in names],
+                         batch_size=_TOGETHER)
+        for name, stored in artifact.files.items():
+            self._cache.adopt(local / name, stored.sha256, Path(name).suffix)
+
+    def _publish(self, artifact: Artifact) -> None:
+        self.write_bytes(f"{artifact.asset}/{artifact.sku}/{NAME}", manifest_bytes(artifact))
 
     def intact(self, artifact: Artifact) -> bool:
         """Whether every file of an artefact is still there with its size: one listing, no bytes read."""
-        base = artifact.folder.path.rstrip("/") + "/"
-        try:
-            found = artifact.folder.fs.find(artifact.folder.path, detail=True)
-        except FileNotFoundError:
-            found = {}
-        sizes = {path.removeprefix(base): info["size"] for path, info in found.items()}
+        sizes = {path: info["size"] for path, info in self.listing(artifact.folder).items()}
         return all(sizes.get(name) == stored.size for name, stored in artifact.files.items())
 
-    def _publish(self, artifact: Artifact) -> None:
-        record = {"schema": SCHEMA, "asset": artifact.asset, "sku": artifact.sku,
-                  "data_version": artifact.data_version, "inputs": artifact.inputs, "metadata": artifact.metadata,
-                  "files": {name: asdict(stored) for name, stored in artifact.files.items()},
-                  "written_at": time.time()}
-        self.write_bytes(f"{artifact.asset}/{artifact.sku}/current.json", json.dumps(record, indent=1).encode())
+    def listing(self, folder: UPath) -> dict[str, dict[str, Any]]:
+        """What lies under a folder, by relative path, as the storage tells it; empty where there is nothing."""
+        base = folder.path.rstrip("/") + "/"
+        with storage_errors.told(str(folder)):
+            try:
+                found = folder.fs.find(folder.path, detail=True)
+            except FileNotFoundError:
+                return {}
+        return {path.removeprefix(base): info for path, info in found.items() if path.startswith(base)}
 
     def drop(self, artifact: Artifact, names: Collection[str]) -> None:
-        """Remove files that can be made again from a current artefact; its data version stays the same."""
+        """Remove files that can be made again from a current artefact; its data version stays the same.
+
+        The manifest goes first. Whoever still holds the former one gets ``file_damaged``, never half a file. Where
+        another run has published in the meantime nothing is done: the folder is nobody's any more.
+        """
         files = {name: stored for name, stored in artifact.files.items() if name not in names}
-        if len(files) == len(artifact.files):
+        now = self.current(artifact.asset, artifact.sku)
+        if len(files) == len(artifact.files) or now is None or now.folder != artifact.folder:
             return
-        self._publish(replace(artifact, files=files))
+        self._publish(replace(artifact, files=files, written_at=time.time()))
         for name in set(artifact.files) - set(files):
-            (artifact.folder / name).unlink(missing_ok=True)
+            self.remove(artifact.folder / name)
+
+    def migrate(self, asset: str, sku: str) -> bool:
+        """Write a manifest of an older schema anew; whether there was one. Files stay where they are."""
+        name = f"{asset}/{sku}/{NAME}"
+        data = self.read_bytes(name)
+        if data is None:
+            return False
+        artifact, schema = artifact_from(data, asset, sku, self.root / asset / sku, self._cache)
+        if schema == SCHEMA or self.read_bytes(name) != data:  # a run has just published another
+            return False
+        self._publish(artifact)
+        return True
 
     def write_bytes(self, name: str, data: bytes) -> UPath:
         """Write one object of the store atomically and return where it is."""
         target = self.root / name
-        if is_local(target):
-            _write_atomically(Path(target.path), data)
-        else:
-            target.write_bytes(data)
+        with storage_errors.told(str(target), writing=True):
+            if is_local(target):
+                write_atomically(Path(target.path), data)
+            else:
+                target.write_bytes(data)
         return target
 
     def read_bytes(self, name: str) -> bytes | None:
         """One object of the store, or None where it does not exist."""
-        try:
-            return (self.root / name).read_bytes()
-        except FileNotFoundError:
-            return None
+        target = self.root / name
+        with storage_errors.told(str(target)):
+            try:
+                return Path(target.path).read_bytes() if is_local(target) else target.read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def read_all(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Many objects of the store, by name, without those that do not exist. Remote ones are read side by side."""
+        if self.is_local or not names:
+            return {name: data for name in names if (data := self.read_bytes(name)) is not None}
+        paths = {(self.root / name).path: name for name in names}
+        found = self.root.fs.cat(list(paths), on_error="return", batch_size=_TOGETHER)
+        answers = found if isinstance(found, dict) else {next(iter(paths)): found}
+        for each in answers.values():
+            if isinstance(each, Exception) and not isinstance(each, FileNotFoundError):
+                raise each
+        return {paths[path]: each for path, each in answers.items() if isinstance(each, bytes)}
+
+    def remove(self, target: UPath) -> None:
+        """Remove one object, if it is there."""
+        with storage_errors.told(str(target), writing=True):
+            if is_local(target):
+                Path(target.path).unlink(missing_ok=True)
+            else:
+                target.unlink(missing_ok=True)
+
+    def remove_all(self, what: str, files: Sequence[str]) -> None:
+        """Remove a folder, or one object, with all of its files; names are relative to the store."""
+        target = self.root / what
+        with storage_errors.told(str(target), writing=True):
+            if not is_local(target):
+                self.root.fs.rm([(self.root / name).path for name in files])
+            elif Path(target.path).is_dir():
+                shutil.rmtree(target.path)
+            else:
+                Path(target.path).unlink(missing_ok=True)
 
     def has_texture(self, sha256: str) -> bool:
-        return bool((self.root / "textures" / sha256).exists())
+        return self._texture(sha256) is not None
 
     def put_texture(self, data: bytes) -> str:
-        """Keep an embedded texture by content; returns its sha256."""
+        """Keep an embedded texture by content; returns its sha256.
+
+        One that is there with its size is not written again, unless it is so old that `verify --prune` may be about
+        to take it for one that nothing points to.
+        """
         digest = hashlib.sha256(data).hexdigest()
-        if not self.has_texture(digest):
+        size, written = self._texture(digest) or (-1, 0.0)
+        if size != len(data) or time.time() - written > _TEXTURE_FRESH_S:
             self.write_bytes(f"textures/{digest}", data)
         return digest
+
+    def _texture(self, sha256: str) -> tuple[int, float] | None:
+        target = self.root / "textures" / sha256
+        with storage_errors.told(str(target)):
+            try:
+                return size_and_time(target)
+            except FileNotFoundError:
+                return None
 
     def texture(self, sha256: str) -> bytes:
         data = self.read_bytes(f"textures/{sha256}")
         if data is None:
             raise StoreError("texture_missing", f"Embedded texture {sha256[:12]}… is not in the store.",
                              "Materialize product_mesh for this SKU again.")
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise StoreError("file_damaged", f"Embedded texture {sha256[:12]}… does not match its checksum.",
+                             "Run `packshot verify --repair`, then run again: it is made anew.")
         return data
 
     def record_error(self, sku: str, asset: str, error: PackshotError) -> None:
@@ -241,22 +276,19 @@ class ArtifactStore:
             indent=1).encode())
 
     def clear_error(self, sku: str) -> None:
-        path = self.root / "errors" / f"{sku}.json"
-        if path.exists():
-            path.unlink()
+        self.remove(self.root / "errors" / f"{sku}.json")
 
     def errors(self) -> dict[str, dict[str, Any]]:
         """Last error by SKU, of those that have one."""
-        folder = self.root / "errors"
-        if not folder.exists():
-            return {}
-        return {p.name.removesuffix(".json"): json.loads(p.read_text()) for p in sorted(folder.iterdir(), key=str)
-                if p.name.endswith(".json")}
+        names = sorted(name for name in self.listing(self.root / "errors")
+                       if name.endswith(".json") and not name.startswith("."))
+        read = self.read_all([f"errors/{name}" for name in names])
+        found = {name.removesuffix(".json"): _record(read.get(f"errors/{name}")) for name in names}
+        return {sku: error for sku, error in found.items() if error is not None}
 
     def error(self, sku: str) -> dict[str, Any] | None:
         """The last error of one SKU, if it has one."""
-        data = self.read_bytes(f"errors/{sku}.json")
-        return None if data is None else json.loads(data)
+        return _record(self.read_bytes(f"errors/{sku}.json"))
 
     def record_outcome(self, sku: str, run_key: str, *, failed: bool) -> None:
         """Say that a request for this SKU was carried out to its end, whatever came of it."""
@@ -264,16 +296,19 @@ class ArtifactStore:
 
     def outcome(self, sku: str) -> str | None:
         """Run key of the last request that was carried out for this SKU."""
-        data = self.read_bytes(f"state/outcomes/{sku}.json")
-        try:
-            return None if data is None else str(json.loads(data)["run_key"])
-        except (json.JSONDecodeError, KeyError, TypeError):
-            return None  # torn or foreign: then the request counts as lost and is made again
+        record = _record(self.read_bytes(f"state/outcomes/{sku}.json"))
+        return None if record is None else str(record.get("run_key"))
 
     def skus(self, asset: str) -> list[str]:
         """SKUs with a folder of this asset, sorted."""
         folder = self.root / asset
-        return sorted(p.name for p in folder.iterdir()) if folder.exists() else []
+        with storage_errors.told(str(folder)):
+            try:
+                entries = folder.fs.ls(folder.path, detail=True)
+            except FileNotFoundError:
+                return []
+        return sorted(entry["name"].rstrip("/").rpartition("/")[2] for entry in entries
+                      if entry["type"] == "directory")
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -286,14 +321,17 @@ def data_version(inputs: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
+def _record(data: bytes | None) -> dict[str, Any] | None:
+    try:
+        record = None if data is None else json.loads(data)
+    except ValueError:                         # not ours: all that the store writes is whole
+        return None
+    return record if isinstance(record, dict) else None
+
+
 def _sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write_atomically(target: Path, data: bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", delete=False) as file:
-        file.write(data)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, target)
+__all__ = ["Artifact", "ArtifactStore", "ArtifactWriter", "StoredFile", "data_version"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from dagster_aws.s3 import S3Resource
 
+from pipeline.place import S3Settings, refuse_credentials
 from resources.catalogue import CatalogueResource
 from resources.refiner import RefinerResource
 from resources.renderer import RendererResource
@@ -32,7 +33,9 @@ class Resources:
 
 def configured() -> Resources:
     """Read PACKSHOT_CATALOGUE, PACKSHOT_STORE, PACKSHOT_LIGHT, PACKSHOT_REFINER and the usual AWS variables."""
-    s3 = S3Resource(endpoint_url=os.environ.get("AWS_ENDPOINT_URL"), region_name=os.environ.get("AWS_REGION"))
+    refuse_credentials(os.environ.get("AWS_ENDPOINT_URL", ""))  # the UI shows a resource's configuration
+    s3 = S3Resource(endpoint_url=os.environ.get("AWS_ENDPOINT_URL"), region_name=os.environ.get("AWS_REGION"),
+                    max_attempts=S3Settings().attempts)
     return Resources(
         CatalogueResource(s3=s3, location=os.environ.get("PACKSHOT_CATALOGUE", "examples/catalogue")),
         StoreResource(s3=s3, location=os.environ.get("PACKSHOT_STORE", "store")),

@@ -63,9 +63,10 @@ def test_a_killed_writer_leaves_nothing_to_read(store: ArtifactStore) -> None:
 
 def test_a_new_version_replaces_the_old_one_and_verify_prunes_it(store: ArtifactStore) -> None:
     write(store, "v1", "old")
+    old = store.require("product_mesh", "sku-1").folder.name
     write(store, "v2", "new")
     assert store.require("product_mesh", "sku-1").path("deep/file.txt").read_text() == "new"
-    assert verify(store).old_versions == ("product_mesh/sku-1/v1",)
+    assert verify(store).old_versions == (f"product_mesh/sku-1/{old}",)
     assert verify(store, prune=True).pruned == (), "a run may still be writing it"
     assert verify(store, prune=True, youngest_hours=0.0).findings == ()
     assert verify(store).old_versions == ()
@@ -93,13 +94,13 @@ def test_an_artefact_with_a_lost_or_cut_file_is_not_intact(store: ArtifactStore)
     write(store, "v1", "hello")
     artifact = store.require("product_mesh", "sku-1")
     assert store.intact(artifact)
-    (store.root / "product_mesh" / "sku-1" / "v1" / "deep/file.txt").write_text("hell")
+    (artifact.folder / "deep/file.txt").write_text("hell")
     assert not store.intact(artifact)
 
 
 def test_verify_names_what_is_missing_or_damaged(store: ArtifactStore) -> None:
     write(store, "v1", "hello")
-    folder = store.root / "product_mesh" / "sku-1" / "v1"
+    folder = store.require("product_mesh", "sku-1").folder
     (folder / "deep/file.txt").write_text("jello")
     (folder / "note.json").unlink()
     assert {(f.file, f.problem) for f in verify(store).findings} == {("deep/file.txt", "damaged"),
@@ -150,7 +151,7 @@ def test_errors_are_kept_by_sku_until_cleared(store: ArtifactStore) -> None:
 def test_damage_on_disk_is_noticed_when_reading(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path)
     write(store, "v1", "hello")
-    (tmp_path / "product_mesh/sku-1/v1/deep/file.txt").write_text("truncat")
+    (store.require("product_mesh", "sku-1").folder / "deep/file.txt").write_text("truncat")
     with pytest.raises(StoreError, match="file_damaged"):
         store.require("product_mesh", "sku-1").path("deep/file.txt")
 
