@@ -14,13 +14,17 @@ from typing import Any
 from dagster import (
     AssetCheckEvaluation,
     AssetExecutionContext,
+    AssetKey,
     AssetMaterialization,
     AssetObservation,
+    AssetRecordsFilter,
     DagsterEvent,
     MetadataValue,
     OpExecutionContext,
 )
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 from dagster._core.events import AssetMaterializationPlannedData  # no public way to plan scattered partitions
+from dagster_shared.record import replace
 
 from assets import sentinel_scores
 from assets.making import Made
@@ -38,6 +42,7 @@ class Events:
         self._context = context
         self._why = why or {}
         self._turn = threading.Lock()
+        self._last_judged: tuple[str | None, AssetCheckEvaluationTargetMaterializationData | None] = (None, None)
 
     def plan(self, sku: str, stages: Collection[Stage]) -> None:
         """Say that work on a SKU begins: it shows as in progress, and as failed where the run fails without it.
@@ -78,6 +83,9 @@ class Events:
                                                                    "hint": MetadataValue.text(error.hint),
                                                                    "code": MetadataValue.text(error.code)}))
 
+    def closed(self, sku: str) -> None:
+        """A SKU has come to its end; all there is to tell of it has been told."""
+
     def say(self, line: str, *, level: int = logging.INFO, error: BaseException | None = None) -> None:
         """A line for the run's log. It costs an event: one per SKU, and what is wrong."""
         self._context.log.log(level, line, exc_info=error)
@@ -87,6 +95,18 @@ class Events:
 
     def _log(self, event: AssetMaterialization | AssetCheckEvaluation | AssetObservation) -> None:
         with self._turn:
+            if isinstance(event, AssetCheckEvaluation):
+                event = replace(event, target_materialization_data=self._judged(event.asset_key, event.partition))
             self._context.log_event(event)  # type: ignore[arg-type]  # checks are documented, not annotated
             for _ in self._context.consume_events():  # stored already; with its thumbnails it would stay in memory
                 pass
+
+    def _judged(self, key: AssetKey, partition: str | None) -> AssetCheckEvaluationTargetMaterializationData | None:
+        """The materialization that checks of a partition are about: without it they count as missing there."""
+        if self._last_judged[0] != partition:
+            found = self._context.instance.fetch_materializations(
+                AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None), limit=1).records
+            last = found[0] if found else None
+            self._last_judged = (partition, last and AssetCheckEvaluationTargetMaterializationData(
+                storage_id=last.storage_id, run_id=last.run_id, timestamp=last.timestamp))
+        return self._last_judged[1]

@@ -251,7 +251,7 @@ def test_an_artefact_whose_file_is_gone_is_made_again(house: House) -> None:
     before = path.read_bytes()
     path.unlink()
     assert house.batch("good").success
-    assert path.read_bytes() == before
+    assert house.store.require("refined_images", "good").path("square.png").read_bytes() == before
     assert house.kept("good")["refined_images"] is False
     assert house.kept("good")["control_passes"] is True
 
@@ -294,3 +294,12 @@ def test_a_shot_list_that_cannot_be_taken_is_a_named_error(house: House) -> None
         (house.catalogue / "good" / "product.yaml").write_text(f"shots: {shots}\n")
         assert not house.batch("good").success
         assert house.store.errors()["good"]["code"] == code
+
+
+def test_checks_are_of_the_latest_materialization_of_each_partition(house: House) -> None:
+    """Dagster takes checks of another one, or of none, for missing."""
+    check = AssetCheckKey(AssetKey("sentinel_scores"), "silhouette")
+    for _ in range(2):
+        assert house.batch("good", "kept").success
+        found = house.instance.event_log_storage.get_asset_check_partition_info([check])
+        assert {info.partition_key: info.is_current for info in found} == {"good": True, "kept": True}
