@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 # Root has no sandbox; a container's /dev/shm is small; a machine of its own needs no GPU here.
@@ -21,6 +21,7 @@ def browser_page(width: int = 1600, height: int = 1000, seconds: float = 30) -> 
         try:
             page = browser.new_page(viewport={"width": width, "height": height}, timezone_id="UTC", locale="en-GB")
             page.set_default_timeout(seconds * 1000)
+            expect.set_options(timeout=seconds * 1000)
             yield page
         finally:
             browser.close()

@@ -108,7 +108,7 @@ class Stack:
 
 @contextmanager
 def running(commands: Sequence[Sequence[str]], environment: Mapping[str, str], port: int, logs: Path,
-            seconds: float = 120) -> Iterator[Stack]:
+            seconds: float = 240) -> Iterator[Stack]:
     """Start the commands together, wait until the code location is loaded, and stop them with all their children."""
     logs.mkdir(parents=True, exist_ok=True)
     stack = Stack(port, logs)

@@ -119,6 +119,9 @@ def test_checks_are_shown(house: House) -> None:
     for check in ("silhouette", "colour_drift", "texture", "artefacts", "delivery"):
         expect(page.get_by_text(check, exact=True).first).to_be_visible()
     expect(page.get_by_text("Passed", exact=True).first).to_be_visible()
+    house.open("/assets/sentinel_scores?view=checks&checkDetail=silhouette")
+    page.get_by_role("tab", name="Partitions").nth(1).click()
+    expect(page.get_by_text("Passed (2)")).to_be_visible()
 
 
 def test_an_asset_is_materialized_by_clicking(house: House) -> None:
