@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +22,7 @@ Corner = tuple[float, float]
 
 LINE_PX = 60  # height of a line's crop that is read best
 THREADS = 1   # per process: a batch of SKUs has its cores busy already
+_TURN = threading.Lock()  # the engine keeps state while it reads; one SKU may be scored while another is looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +46,16 @@ def read_lines(crops: Sequence[U8]) -> list[Reading]:
     """Read crops (h, w, 3), each one upright line of text, best about 60 px high."""
     readings = []
     for crop in crops:
-        result = _engine()(np.ascontiguousarray(crop[..., ::-1]), use_det=False, use_cls=False, use_rec=True)
+        with _TURN:
+            result = _engine()(np.ascontiguousarray(crop[..., ::-1]), use_det=False, use_cls=False, use_rec=True)
         readings.append(Reading(str(result.txts[0]), float(result.scores[0])) if result.txts else Reading("", 0.0))
     return readings
 
 
 def find_text(image: U8) -> list[FoundText]:
     """Find and read every line of text in a picture (H, W, 3), whichever way up, the surest first."""
-    result = _engine()(np.ascontiguousarray(image[..., ::-1]), use_det=True, use_cls=True, use_rec=True)
+    with _TURN:
+        result = _engine()(np.ascontiguousarray(image[..., ::-1]), use_det=True, use_cls=True, use_rec=True)
     if result.boxes is None or result.txts is None or result.scores is None:
         return []
     found = []

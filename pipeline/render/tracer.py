@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,8 @@ from pipeline.render.pathtrace import Traced, camera_rays, probe
 from pipeline.render.pathtrace_model import Exchange, model_of
 from pipeline.render.scene import Scene
 
+# Seconds a picture may take; the largest of a slow machine takes one. Whoever is silent for longer has hung.
+PATIENCE_S = 600.0
 _HINT = "Check the mesh and its textures with `packshot ingest`; out of memory also ends it."
 
 
@@ -49,6 +52,7 @@ class Tracer:
         self._child = subprocess.Popen(
             [sys.executable, "-P", "-m", "pipeline.render.pathtrace_child", "--serve", str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True,
+            start_new_session=True,  # an interrupt from the terminal is the batch's to handle, not the child's
             env={**os.environ, "DRJIT_LIBLLVM_PATH": library})
         self._known: tuple[tuple[object, ...], Exchange, dict[str, object]] | None = None
         self._scene: Scene | None = None
@@ -85,12 +89,16 @@ class Tracer:
                                "seed": seed, "denoise": names if denoise else [], "guides": clean, "model": model})
         assert self._child.stdin is not None
         assert self._child.stdout is not None
+        hung = threading.Timer(PATIENCE_S, self._child.kill)
+        hung.start()
         try:
             self._child.stdin.write(f"{path}\n")
             self._child.stdin.flush()
             answer = self._child.stdout.readline()
         except BrokenPipeError:
             answer = ""
+        finally:
+            hung.cancel()
         if not answer.startswith("{") or "error" in json.loads(answer):
             said = json.loads(answer)["error"] if answer.startswith("{") else self._last_words()
             raise RenderError("pathtrace_failed", f"The path tracer failed: {said}", _HINT)
@@ -118,4 +126,6 @@ class Tracer:
     def _last_words(self) -> str:
         self._errors.flush()
         lines = (Path(self._folder.name) / "errors.txt").read_text().strip().splitlines()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(5.0)          # its end of the pipe is closed first
         return lines[-1] if lines else f"it ended with status {self._child.poll()} and said nothing"
