@@ -6,18 +6,28 @@ import argparse
 import json
 import logging
 import os
+import sqlite3
 import sys
 import time
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
-from dagster import DagsterInstance, Definitions, InitLoggerContext, in_process_executor, logger
+from dagster import (
+    DagsterInstance,
+    Definitions,
+    ExecuteInProcessResult,
+    InitLoggerContext,
+    in_process_executor,
+    logger,
+)
 
 from assets.catalogue_report import catalogue_report
 from assets.process import RUN_KEY_TAG
 from assets.score_table import score_table
 from assets.sku_graph import refresh_batch
-from pipeline.errors import PackshotError
+from pipeline.errors import PackshotError, StoreError
+from pipeline.storage_errors import failed_writing
+from pipeline.transient import ENDING, ending
 from resources import configured
 from sensors.decide import Plan, assign_batches, decide, save_states
 from sensors.home import dagster_home
@@ -37,17 +47,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end instead of lines")
     options = parser.parse_args(arguments)
     os.environ.update(PACKSHOT_CATALOGUE=options.catalogue, PACKSHOT_STORE=options.store)
-    home = dagster_home(options.store)
-    os.environ["DAGSTER_HOME"] = str(home)
+    home = None
     try:
+        home = dagster_home(options.store)
+        os.environ["DAGSTER_HOME"] = str(home)
         outcome = refresh(home, night=options.night, quiet=options.json)
-    except PackshotError as error:
-        print(json.dumps({"error": error.as_dict()}) if options.json else f"error: {error}",
-              file=sys.stdout if options.json else sys.stderr)
-        return 2
-    except (BotoCoreError, ClientError) as error:
-        told = {"code": "storage", "message": str(error), "hint": "Check credentials, region and AWS_ENDPOINT_URL."}
-        print(json.dumps({"error": told}) if options.json else f"error: {told['message']} Hint: {told['hint']}",
+    except Exception as error:
+        told = _told(error, home)
+        if told is None:
+            raise
+        print(json.dumps({"error": told.as_dict()}) if options.json else f"error: {told}",
               file=sys.stdout if options.json else sys.stderr)
         return 2
     if options.json:
@@ -77,17 +86,18 @@ def refresh(home: Path, *, night: bool, quiet: bool) -> dict[str, object]:
         if batches:
             store.write_bytes(PUBLISH_PENDING, b"")  # so that an interrupted run is published by the next
         for key, batch in zip(keys, batches, strict=True):
-            jobs.resolve_job_def("refresh_batch").execute_in_process(
+            _raise_if_ended(jobs.resolve_job_def("refresh_batch").execute_in_process(
                 run_config={**batch_config(batch), **LOGGING}, instance=instance, raise_on_error=False,
-                tags={RUN_KEY_TAG: key, BATCH_TAG: str(len(batch))})
+                tags={RUN_KEY_TAG: key, BATCH_TAG: str(len(batch))}))
         published = (store.read_bytes(PUBLISH_PENDING) is not None or bool(plan.removed_skus)
                      or store.read_bytes("report/index.html") is None)
         if published:
-            result = jobs.resolve_job_def("publish").execute_in_process(run_config=LOGGING, instance=instance,
-                                                                        raise_on_error=False)
-            if not result.success:
-                raise PackshotError("publish_failed", "Score tables or report could not be written.",
-                                    "See the publish run in the Dagster UI (make ui).")
+            try:
+                jobs.resolve_job_def("publish").execute_in_process(run_config=LOGGING, instance=instance)
+            except Exception as error:
+                raise ending(error) or PackshotError(
+                    "publish_failed", f"Score tables or report could not be written: {error}",
+                    "See the publish run in the Dagster UI (make ui).") from error
             (store.root / PUBLISH_PENDING).unlink(missing_ok=True)
     unfinished = [sku for key, batch in zip(keys, batches, strict=True) for sku in batch if store.outcome(sku) != key]
     if unfinished:
@@ -103,6 +113,28 @@ def refresh(home: Path, *, night: bool, quiet: bool) -> dict[str, object]:
     return {"run": [request.sku for request in plan.requests], "unchanged": plan.unchanged, "failed": failed,
             "illegal": plan.illegal, "removed": plan.removed_skus, "published": published, "report": str(report),
             "seconds": round(time.perf_counter() - started, 2)}
+
+
+def _told(error: Exception, home: Path | None) -> PackshotError | None:
+    """What to say of an error that ends everything; None for a defect of ours. ``home``: of Dagster's records."""
+    if isinstance(error, PackshotError):
+        return error
+    if isinstance(error, BotoCoreError | ClientError):
+        return PackshotError("storage", str(error), "Check credentials, region and AWS_ENDPOINT_URL.")
+    told = ending(error)
+    if told is None and home is not None and isinstance(error.__cause__, sqlite3.Error):
+        return failed_writing(error, home)     # SQLite does not always say that the disk is full or read-only
+    return told
+
+
+def _raise_if_ended(result: ExecuteInProcessResult) -> None:
+    """Raise the StoreError of a batch that ended because nothing can be written any more."""
+    for event in result.all_events:
+        told = event.step_failure_data.user_failure_data if event.is_step_failure else None
+        code = told.metadata.get("code") if told is not None else None
+        if told is not None and code is not None and code.value in ENDING:
+            raise StoreError(str(code.value), told.description or "Nothing more can be written.",
+                             "Free some space or make the store writable, then run again: what is done is kept.")
 
 
 def _summary(plan: Plan) -> str:
