@@ -128,6 +128,7 @@ class Workload:
             if self.plans:
                 missing = [stage for stage in self.selected if stage.name not in job.told]
                 self._anyway(lambda: self.events.plan(job.name, missing[-1:] if missing == self.selected else missing))
+        self._anyway(lambda: self.events.closed(job.name))
         self._anyway(lambda: self._outcome(lambda log: log.end(job.name, _outcome(job, unfinished))))
         if self.run_key and not unfinished:  # until sensors read outcomes
             self._anyway(lambda: self.bench.store.record_outcome(job.name, self.run_key, failed=job.error is not None))

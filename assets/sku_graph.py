@@ -26,7 +26,7 @@ from pydantic import Field
 from assets import sentinel_scores
 from assets.job import Workload
 from assets.making import STAGES
-from assets.partitions import SKUS
+from assets.partitions import SKUS, skus_in
 from assets.sku import Bench
 from assets.work_through import work_through
 from resources import CatalogueResource, RefinerResource, RendererResource, SentinelResource, StoreResource
@@ -58,7 +58,7 @@ def sku_graph(context: AssetExecutionContext, catalogue: CatalogueResource, stor
     """Every SKU asset, for one SKU or a range of them."""
     bench = Bench(catalogue.open(), store.open(), renderer, refiner, sentinel, context.run.run_id)
     selected = {key.to_user_string() for key in context.selected_asset_keys}
-    finish(work_through(context, bench, list(context.partition_keys), selected))
+    finish(work_through(context, bench, skus_in(context.partition_keys, bench.catalogue.skus), selected))
     yield from ()  # a generator, so that no output is expected; the events above are what it says
 
 

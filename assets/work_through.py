@@ -17,7 +17,8 @@ from functools import partial
 
 from assets import control_passes, refined_images
 from assets.backroom import Backroom
-from assets.events import Context, Events
+from assets.bucket_events import events_of
+from assets.events import Context
 from assets.job import Job, Workload
 from assets.making import REFINE, SCORE, STAGES, kept_version
 from assets.process import RUN_KEY_TAG, process_tags
@@ -48,7 +49,8 @@ def work_through(context: Context, bench: Bench, skus: Sequence[str], selected: 
     """
     context.instance.add_run_tags(context.run.run_id, process_tags(context.run.run_id))
     run_key = context.run.tags.get(RUN_KEY_TAG, "")  # a run started by hand answers no request
-    work = Workload(bench, Events(context, why), [stage for stage in STAGES if stage.name in selected], len(skus),
+    stages = [stage for stage in STAGES if stage.name in selected]
+    work = Workload(bench, events_of(context, why, bench, skus, stages), stages, len(skus),
                     OutcomeLog(bench.store, run_key, context.run.run_id) if run_key else None, run_key, plans)
     with Stopping() as stopping, Backroom() as backroom:
         _Loop(work, stopping, backroom).run(skus, deadline)
@@ -88,7 +90,7 @@ class _Loop:
             job.piece = work.patiently(job, lambda: work.bench.sku(job.name))
             job.earlier_error = work.patiently(job, lambda: work.bench.store.error(job.name))
             self.advance(job, 0, REFINE)
-            waits = self.refiner is not None and _has_to_refine(job)
+            waits = self.refiner is not None and not self.stopping.asked and _has_to_refine(job)
             if not waits:
                 self.advance(job, REFINE, SCORE)
         if not waits:
@@ -116,12 +118,16 @@ class _Loop:
         if here:
             self.backroom.wait()
 
+        # A run that is asked to stop still finishes what has its images: seconds, and none of them lost.
+        unfinished = job.error is None and any(stage in work.selected and stage.name not in job.made
+                                               for stage in STAGES[:SCORE])
+
         def finish() -> None:
             for stage in STAGES[SCORE:]:
-                if stage in work.selected and job.error is None and not self.stopping.asked:
+                if stage in work.selected and job.error is None and not unfinished:
                     with work.alone(job):
                         work.tell(job, stage, work.make(job, stage))
-            work.close(job, unfinished=self.stopping.asked and set(job.made) < {each.name for each in work.selected})
+            work.close(job, unfinished)
 
         if here:
             finish()

@@ -11,7 +11,7 @@ from dagster import (
     sensor,
 )
 
-from assets.partitions import SKUS
+from assets.partitions import BY_SKU
 from assets.sku_graph import refresh_batch
 from resources import CatalogueResource, RefinerResource, StoreResource
 from sensors.decide import assign_batches, decide, save_states
@@ -41,4 +41,5 @@ def catalogue_changes(context: SensorEvaluationContext, catalogue: CatalogueReso
 
 
 def _partition_requests(skus: list[str]) -> list[AddDynamicPartitionsRequest]:
-    return [SKUS.build_add_request(skus[start : start + KEYS_PER_CALL]) for start in range(0, len(skus), KEYS_PER_CALL)]
+    return [BY_SKU.build_add_request(skus[start : start + KEYS_PER_CALL])
+            for start in range(0, len(skus), KEYS_PER_CALL)]

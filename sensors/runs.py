@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRequest, RunsFilter
 
-from assets.partitions import SKUS
+from assets.partitions import BUCKETS, BY_SKU
 from assets.process import RUN_KEY_TAG, ended
 from sensors.decide import Plan, RunState
 
@@ -51,15 +51,17 @@ def batch_request(run_key: str, skus: Sequence[str]) -> RunRequest:
 
 
 def new_keys(plan: Plan, instance: DagsterInstance) -> list[str]:
-    """SKUs of the catalogue that are no partitions yet."""
-    assert SKUS.name is not None
-    known = set(instance.get_dynamic_partitions(SKUS.name))
+    """SKUs of the catalogue that are no partitions yet; none where partitions are buckets."""
+    if BUCKETS:
+        return []
+    assert BY_SKU.name is not None
+    known = set(instance.get_dynamic_partitions(BY_SKU.name))
     return [sku for sku, state in plan.states.items() if sku not in known and not state.missing]
 
 
 def add_keys(plan: Plan, instance: DagsterInstance) -> None:
     """Make a partition of every new SKU at once, where no sensor result can carry the request."""
-    assert SKUS.name is not None
+    assert BY_SKU.name is not None
     keys = new_keys(plan, instance)
     for start in range(0, len(keys), KEYS_PER_CALL):
-        instance.add_dynamic_partitions(SKUS.name, keys[start : start + KEYS_PER_CALL])
+        instance.add_dynamic_partitions(BY_SKU.name, keys[start : start + KEYS_PER_CALL])
