@@ -328,11 +328,23 @@ class Product:
     def _hashes(self) -> dict[str, str]:
         return {}
 
+    @cached_property
+    def _fetched(self) -> dict[str, bytes]:
+        """A remote folder, all in one go: each file is hashed, copied for its loader and read for its pixels."""
+        paths = {(self.folder / file).path: file for file in self.files if not file.startswith(REFERENCE_FOLDER + "/")}
+        found = self.folder.fs.cat(list(paths), on_error="omit")  # what cannot be had says so when it is read
+        return {paths[path]: data for path, data in found.items() if path in paths}
+
+    def read(self, file: str) -> bytes:
+        """One file of the folder; remote ones are fetched once per Product. Raises OSError or StoreError."""
+        fetched = None if is_local(self.folder) else self._fetched.get(file)
+        return (self.folder / file).read_bytes() if fetched is None else fetched
+
     def sha256(self, file: str) -> str:
         """Content hash of one file of the folder, read once per Product."""
         if file not in self._hashes:
             try:
-                self._hashes[file] = hashlib.sha256((self.folder / file).read_bytes()).hexdigest()
+                self._hashes[file] = hashlib.sha256(self.read(file)).hexdigest()
             except OSError as error:
                 raise CatalogueError("file_unreadable", f"{self.sku}: {file} cannot be read: {error.strerror}.",
                                      "Check its permissions, or copy it again.") from error
@@ -340,11 +352,10 @@ class Product:
 
     def environment(self, name: str) -> bytes:
         """A panorama of the SKU's folder, or of the catalogue's. Raises CatalogueError ``environment_missing``."""
-        place = self.folder if name in self.files else self.folder.parent
         try:
             if "/" in name or "\\" in name or name.startswith("."):
                 raise FileNotFoundError
-            return (place / name).read_bytes()
+            return self.read(name) if name in self.files else (self.folder.parent / name).read_bytes()
         except OSError as error:
             raise CatalogueError("environment_missing", f"{self.sku}: there is no environment {name!r}.",
                                  f"Put the .hdr or .exr file into the SKU's folder or beside {SETTINGS}.") from error
@@ -359,7 +370,7 @@ class Product:
             for file in self.files:
                 target = Path(temporary, file)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes((self.folder / file).read_bytes())
+                target.write_bytes(self.read(file))
             yield Path(temporary)
 
 

@@ -154,7 +154,7 @@ class Workpiece:
             return self.store.texture(ref.path)
         if ref.path not in self.product.files:  # the folder's own files and no others, whatever a mesh names
             raise FileNotFoundError(ref.path)
-        return (self.product.folder / ref.path).read_bytes()
+        return self.product.read(ref.path)
 
 
 def regions_from_json(entries: Sequence[Mapping[str, Any]]) -> tuple[Region, ...]:
