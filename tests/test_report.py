@@ -19,7 +19,7 @@ from PIL import Image
 
 from pipeline.catalogue import Catalogue
 from pipeline.delivery import SCHEMA as DELIVERY_SCHEMA
-from pipeline.errors import IngestError
+from pipeline.errors import IngestError, PackshotError
 from pipeline.report import build_report, collect
 from pipeline.report.images import crop_window
 from pipeline.report.page import extents, quantity, region_in_words, summary
@@ -32,8 +32,9 @@ from pipeline.report.types import (
     ReportScore,
     ReportShot,
     ReportSku,
+    ReportTotals,
 )
-from pipeline.scores import ScoreContext, evidence_path, score_rows, write_scores
+from pipeline.scores import ScoreContext, compact, evidence_path, score_rows, write_scores
 from pipeline.sentinel.types import Limit, Measurement, Score, Verdict
 from pipeline.store import ArtifactStore, ArtifactWriter
 
@@ -276,7 +277,8 @@ def test_collect_reads_as_far_as_each_sku_got(shop: tuple[ArtifactStore, Catalog
     (rendered,) = cup.shots
     assert (rendered.verdict, rendered.after, rendered.delivered) == (None, None, None)
     assert rendered.before is not None
-    assert rendered.before.link == "../control_passes/cup/1/previews/hero/albedo.png"
+    folder = shop[0].require("control_passes", "cup").folder.name
+    assert rendered.before.link == f"../control_passes/cup/{folder}/previews/hero/albedo.png"
     assert empty.error is not None
     assert empty.error.code == "sku_empty"
     assert torn.error == ReportError("product_mesh", "zero_triangles", "The mesh is empty.", "Export it again.")
@@ -287,7 +289,7 @@ def test_collect_reads_as_far_as_each_sku_got(shop: tuple[ArtifactStore, Catalog
     assert hero.before is not None
     assert (hero.before.path.name, hero.before_label) == ("clay.png", "Untextured")
     assert hero.unlocked is not None
-    assert hero.unlocked.link == "../refined_images/shoe/1/hero.unlocked.png"
+    assert re.fullmatch(r"\.\./refined_images/shoe/1[^/]*/hero\.unlocked\.png", hero.unlocked.link)
     assert rendered.unlocked is None
     assert hero.scores[0].evidence is not None
     assert hero.scores[0].bbox == (10, 20, 60, 70)
@@ -405,3 +407,33 @@ def test_in_a_browser(page: str, tmp_path: Path, width: int) -> None:
     title = re.search(r"<title>probe:(.*?)</title>", done.stdout)
     assert title, "the page's own script did not run to its end"
     assert json.loads(title[1].replace("&quot;", '"')) == []
+
+
+def test_a_catalogue_of_thousands_shows_those_that_need_a_look(tmp_path: Path) -> None:
+    from pipeline.sentinel import judge
+
+    root, store = tmp_path / "catalogue", ArtifactStore(tmp_path / "store")
+    findings = {"good": 0.1, "worse": 1.9, "worst": 30.0, "warned": 1.2, "missing": None}
+    for sku, value in findings.items():
+        (root / sku).mkdir(parents=True)
+        (root / sku / "mesh.obj").write_text("v 0 0 0\n")
+        reading = Measurement("silhouette", "toe_deviation_max", "toe", value, "px", 1.0 if value else 0.0)
+        context = ScoreContext(sku, "hero", f"sha-{sku}", "footwear", "v1", "1", "engineering-1", "none", "1", 1, "run",
+                               datetime(2026, 1, 1, tzinfo=UTC))
+        with store.writing("sentinel_scores", sku, "v1", {}) as out:
+            write_scores(score_rows(judge([reading]), context), out.writer.path("scores.parquet"))
+    for sku in ("new", "broken"):
+        (root / sku).mkdir()
+    store.record_error("broken", "product_mesh", PackshotError("unknown_format", "No mesh.", "Add one."))
+    compact(store)
+    (root / "removed").mkdir()
+    data = collect(store, Catalogue.at(root), max_skus=4)
+    assert [sku.sku for sku in data.skus] == ["broken", "worst", "worse", "missing"]
+    assert data.totals == ReportTotals(8, 5, 1, 1, 3, 1, 1)
+    html = build_report(data)
+    assert "The 4 products most in need of a look, of 8." in html
+    assert {tile.label: tile.count for tile in summary(data)} == {
+        "Products": 8, "Shots": 5, "Pass": 1, "Warning": 1, "Fail": 3, "Unmeasured": 1, "Errors": 1}
+    everything = collect(store, Catalogue.at(root), max_skus=8)
+    assert everything.totals is None
+    assert len(everything.skus) == 8

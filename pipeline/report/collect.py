@@ -12,6 +12,7 @@ from PIL import Image
 from pipeline.catalogue import Catalogue, Product
 from pipeline.delivery import Decision, reason
 from pipeline.errors import PackshotError
+from pipeline.report.ranking import rank
 from pipeline.report.types import (
     ReportData,
     ReportError,
@@ -30,17 +31,26 @@ from pipeline.store import Artifact, ArtifactStore
 # An unrefined image is the raster picture itself, so the bare form stands beside it instead.
 BEFORE_REFINED = {"beauty": "Render", "clay": "Untextured", "diffuse": "Untextured", "albedo": "Texture"}
 BEFORE_UNREFINED = {"clay": "Untextured", "diffuse": "Untextured", "albedo": "Texture"}
+MAX_SKUS = 500             # on a page: beyond, nobody reads on and no browser scrolls; 500 products are read in seconds
 UNLOCKED = ".unlocked.png"  # behind a shot's name: no shot has a dot in it
 PROVENANCE = ("preset", "preset_version", "model", "revision", "model_sha256", "seed", "prompt", "digital_source_type")
 Row = Mapping[str, Any]
 
 
-def collect(store: ArtifactStore, catalogue: Catalogue, generated_at: str | None = None) -> ReportData:
-    """Read every SKU of the catalogue as far as it got. A SKU that cannot be read shows its error."""
+def collect(store: ArtifactStore, catalogue: Catalogue, generated_at: str | None = None,
+            max_skus: int = MAX_SKUS) -> ReportData:
+    """Read every SKU of the catalogue as far as it got. A SKU that cannot be read shows its error.
+
+    Of more than ``max_skus`` only those are read that need a look most; the score table counts the others.
+    """
     errors = store.errors()
+    names, totals = catalogue.folders(), None
+    if len(names) > max_skus:
+        ranking = rank(store, names, errors)
+        names, totals = list(ranking.names[:max_skus]), ranking.totals
     skus = []
     sources: list[Mapping[str, Any]] = []
-    for name in catalogue.folders():
+    for name in names:
         sku, provenance = _sku(store, catalogue, name, errors.get(name))
         skus.append(sku)
         sources += provenance
@@ -54,7 +64,7 @@ def collect(store: ArtifactStore, catalogue: Catalogue, generated_at: str | None
         title=_title(catalogue),
         skus=tuple(skus), presets=tuple(sorted({str(s["preset"]) for s in sources if s.get("preset")})),
         generated_at=generated_at or datetime.now(UTC).isoformat(timespec="seconds"),
-        run={key: value for key, value in run.items() if value})
+        run={key: value for key, value in run.items() if value}, totals=totals)
 
 
 def _title(catalogue: Catalogue) -> str:
@@ -156,7 +166,7 @@ def _shot_names(passes: Artifact | None, refined: Artifact | None) -> list[str]:
 def _image(artifact: Artifact | None, name: str) -> ReportImage | None:
     if artifact is None or name not in artifact.files:
         return None
-    return ReportImage(artifact.path(name), f"../{artifact.asset}/{artifact.sku}/{artifact.data_version}/{name}")
+    return ReportImage(artifact.path(name), f"../{artifact.asset}/{artifact.sku}/{artifact.folder.name}/{name}")
 
 
 def _before(passes: Artifact | None, shot: str, kinds: Mapping[str, str]) -> tuple[ReportImage | None, str]:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from pipeline.report.images import crop, crop_window, data_uri, fitted, opened
-from pipeline.report.types import ReportData, ReportScore, ReportShot, ReportSku
+from pipeline.report.types import ReportData, ReportScore, ReportShot, ReportSku, ReportTotals
 
 MAX_EMBEDDED_SHOTS = 200   # above it the page links to the store's files; 200 shots are about 50 MB, 60 with the lock's
 THUMBNAIL = 480            # px, longest side; twice what the contact sheet shows, for dense screens
@@ -124,6 +124,8 @@ def build_report(data: ReportData, max_embedded_shots: int = MAX_EMBEDDED_SHOTS)
 
 def summary(data: ReportData) -> tuple[Tile, ...]:
     """The numbers at the top of the page, in reading order."""
+    if data.totals is not None:
+        return _summary_of(data.totals)
     shots = [shot for sku in data.skus for shot in sku.shots]
 
     def verdict(name: str) -> int:
@@ -140,6 +142,19 @@ def summary(data: ReportData) -> tuple[Tile, ...]:
         Tile("Delivered", sum(shot.delivered is True for shot in shots), "delivered", "images that left the house"),
         Tile("Errors", sum(sku.error is not None for sku in data.skus), "error",
              "products that could not be processed"),
+    )
+
+
+def _summary_of(totals: ReportTotals) -> tuple[Tile, ...]:
+    """A whole catalogue's numbers; its tiles filter what the page shows of it."""
+    return (
+        Tile("Products", totals.products, "", "SKUs of this catalogue"),
+        Tile("Shots", totals.shots, "", "pictures scored"),
+        Tile("Pass", totals.passed, "pass", "every required check passed"),
+        Tile("Warning", totals.warned, "warn", "worth a look, within the failing limits"),
+        Tile("Fail", totals.failed, "fail", "a required check failed or could not be measured"),
+        Tile("Unmeasured", totals.unmeasured, "unmeasured", "shots whose gravest finding is a missing measurement"),
+        Tile("Errors", totals.errors, "error", "products that could not be processed"),
     )
 
 

@@ -99,6 +99,19 @@ class ReportSku:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportTotals:
+    """A catalogue of which the page shows a part, in numbers."""
+
+    products: int
+    shots: int                             # that are scored
+    passed: int
+    warned: int
+    failed: int                            # those with a required check that could not be measured too
+    unmeasured: int
+    errors: int                            # products that could not be processed
+
+
+@dataclass(frozen=True, slots=True)
 class ReportData:
     """A whole catalogue, ready to be drawn."""
 
@@ -107,3 +120,4 @@ class ReportData:
     presets: tuple[str, ...]               # refiner presets behind the images, sorted
     generated_at: str                      # ISO 8601; given, so that equal data draws an equal page
     run: Mapping[str, str]                 # further lines of run information, in display order
+    totals: ReportTotals | None = None     # of the catalogue, where ``skus`` are only those that need a look most
