@@ -10,37 +10,29 @@ from typing import Self
 
 
 class Backroom:
-    """Carries out tasks one after another. Use as a context manager; every task is done at its end.
+    """Carries out one task at a time. Use as a context manager; the task in hand is done at its end.
 
-    What a task raises is raised by the next :meth:`finish` or :meth:`wait`.
+    What a task raises is raised by the next :meth:`do` or :meth:`wait`.
     """
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="backroom")
-        self._last: Future[None] | None = None             # of all that was handed in
-        self._finishing: Future[None] | None = None        # of the SKU that is finished there
+        self._task: Future[None] | None = None
 
-    def then(self, task: Callable[[], None]) -> None:
-        """Do something small after all that was handed in before."""
-        self._last = self._thread.submit(contextvars.copy_context().run, task)
-
-    def finish(self, task: Callable[[], None]) -> None:
-        """Finish a SKU; blocks until the one before it is finished, so two are in work at most."""
-        if self._finishing is not None:
-            self._finishing.result()
-        self.then(task)
-        self._finishing = self._last
+    def do(self, task: Callable[[], None]) -> None:
+        """Hand over a task; blocks until the one before it is done."""
+        self.wait()
+        self._task = self._thread.submit(contextvars.copy_context().run, task)
 
     def wait(self) -> None:
-        """Until all is done."""
-        if self._finishing is not None:
-            self._finishing.result()
-        if self._last is not None:
-            self._last.result()
+        """Until nothing is left to do."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.result()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
                  ) -> None:
-        self._thread.shutdown(wait=True, cancel_futures=error is not None)
+        self._thread.shutdown(wait=True)

@@ -66,7 +66,6 @@ class Workload:
     postponed: list[str] = field(default_factory=list)
     ended: StoreError | None = None            # why nothing more can be done
     _writing: threading.Lock = field(default_factory=threading.Lock)
-    _counting: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, job: Job) -> None:
         """Say that a SKU is worked on from now on."""
@@ -86,13 +85,12 @@ class Workload:
         return made
 
     def tell(self, job: Job, stage: Stage, made: Made) -> None:
-        """Log the events of one asset. Does not raise: where it fails, the SKU fails."""
-        with self.alone(job, stage.name):
-            self.patiently(job, lambda: self.events.made(stage, job.sku, made))
-            job.told.add(stage.name)
+        """Log the events of one asset."""
+        self.patiently(job, lambda: self.events.made(stage, job.sku, made))
+        job.told.add(stage.name)
 
     @contextmanager
-    def alone(self, job: Job, stage: str = "") -> Iterator[None]:
+    def alone(self, job: Job) -> Iterator[None]:
         """Whatever goes wrong inside is this SKU's failure and nobody else's, unless it will be everybody's."""
         started = time.perf_counter()
         try:
@@ -101,11 +99,8 @@ class Workload:
             end = ending(error)
             if end is not None:
                 self.ended = self.ended or end
-            if job.error is None:
-                job.stage = stage or job.stage
-                job.error = end or self._named(job, error)
-        with self._counting:
-            job.seconds += time.perf_counter() - started
+            job.error = end or self._named(job, error)
+        job.seconds += time.perf_counter() - started
 
     def _named(self, job: Job, error: Exception) -> PackshotError:
         if isinstance(error, PackshotError):

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
 
 from assets import control_passes, refined_images
 from assets.backroom import Backroom
@@ -104,13 +103,12 @@ class _Loop:
             self.finish_together()
 
     def advance(self, job: Job, first: int, end: int) -> None:
-        """Make some stages of one SKU; what each has made is told in the back room, in order."""
+        """Make some stages of one SKU and tell of each."""
         for stage in STAGES[first:end]:
             if stage in self.work.selected and not self.stopping.asked:
                 if stage is control_passes.stage and self.before + job.megapixels > TOGETHER_MEGAPIXELS:
                     self.backroom.wait()
-                made = self.work.make(job, stage)
-                self.backroom.then(partial(self.work.tell, job, stage, made))
+                self.work.tell(job, stage, self.work.make(job, stage))
 
     def hand_on(self, job: Job) -> None:
         """Score, deliver and close a SKU in the back room; here where its passes would have to be rendered again."""
@@ -132,7 +130,7 @@ class _Loop:
         if here:
             finish()
         else:
-            self.backroom.finish(finish)
+            self.backroom.do(finish)
         self.before = job.megapixels
 
     def finish_together(self) -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -15,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import DagsterEventType, ExecuteInProcessResult
+from dagster import DagsterEventType, DagsterInstance, ExecuteInProcessResult
 
 from assets import control_passes, delivered_images, making, product_mesh, sentinel_scores
-from assets.process import RUN_KEY_TAG
+from assets.process import RUN_KEY_TAG, ended
 from assets.sku import Sku
 from assets.stage import Stage
 from pipeline import transient
@@ -27,6 +28,8 @@ from pipeline.mesh import sandbox
 from pipeline.outcomes import RunOutcomes, read_outcomes
 from pipeline.render import tracing
 from pipeline.store import ArtifactStore, ArtifactWriter
+from sensors.home import dagster_home
+from tests.conftest import ROOT
 from tests.house import NAMES, QUIET, House, house_of
 from tests.small_catalogue import small_catalogue
 
@@ -293,3 +296,29 @@ def test_a_tracer_that_dies_is_started_again_and_the_next_sku_works(tmp_path: Pa
         assert len(set(killed)) == times
         if times == 2:
             assert house.store.errors()["a"]["code"] == "pathtrace_failed"
+
+
+def test_a_run_killed_in_the_middle_shows_red_what_it_was_at_and_nothing_else(tmp_path: Path) -> None:
+    catalogue, store = small_catalogue(tmp_path / "catalogue", "a", "b", "c"), tmp_path / "store"
+    run = subprocess.Popen([sys.executable, "-m", "sensors.refresh", "--catalogue", str(catalogue), "--store",
+                            str(store), "--json"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    rendered = store / "control_passes" / "b" / "current.json"
+    while not rendered.exists():
+        assert run.poll() is None, "it ended before it was killed"
+        time.sleep(0.005)
+    run.kill()
+    run.wait()
+    with house_of(catalogue, store) as house, DagsterInstance.from_config(str(dagster_home(str(store)))) as instance:
+        house.instance = instance
+        assert house.status("b")["refined_images"] == "in_progress", "nobody has missed the process yet"
+        [record] = instance.get_runs()
+        assert ended(instance, record)
+        shown = house.status("b")
+        assert [shown[name] for name in NAMES[:2]] == ["materialized"] * 2
+        assert [shown[name] for name in NAMES[3:]] == ["failed", "failed", "absent"], "the last is not planned ahead"
+        assert house.status("c") == ABSENT
+        [key] = {record.tags[RUN_KEY_TAG]}
+        assert "b" in outcomes(house, key).unfinished
+        assert "c" not in outcomes(house, key).begun
+        assert house.batch("a", "b", "c").success
+        assert [house.status(sku) for sku in "abc"] == [GOOD] * 3
