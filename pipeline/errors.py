@@ -47,6 +47,10 @@ class RefineError(PackshotError):
     """A refiner preset, its weights or its settings."""
 
 
+class PhotoError(PackshotError):
+    """A reference photo: unreadable, or no place in it where the product could stand."""
+
+
 class SentinelError(PackshotError):
     """A check or its limits."""
 

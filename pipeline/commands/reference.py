@@ -1,0 +1,60 @@
+"""packshot reference: where a product would stand in a photo of another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.commands.opening import existing, workpiece
+from pipeline.commands.options import (
+    DEFAULT_CATALOGUE,
+    DEFAULT_STORE,
+    CataloguePath,
+    Json,
+    OutFolder,
+    SkuName,
+    StorePath,
+    answer,
+)
+
+
+def reference(photo: Annotated[Path, typer.Argument(help="A photo of another product; hints may stand in PHOTO's "
+                                                         "name with .yaml beside it.")], sku: SkuName, out: OutFolder,
+              catalogue: CataloguePath = DEFAULT_CATALOGUE, store: StorePath = DEFAULT_STORE,
+              as_json: Json = False) -> None:
+    """Find a photo's products, and how a SKU would have to stand in their place: poses, and a sheet of candidates.
+
+    Exit status 1 where no answer is sure enough: the sheet shows the candidates, the hint what to say.
+    """
+    import json
+
+    from pipeline import referencing
+
+    piece = workpiece(catalogue, store, sku)
+
+    def beside(name: str) -> bytes | None:
+        path = photo.parent / Path(name).name
+        return path.read_bytes() if path.is_file() else None
+
+    solved = referencing.solve(existing(photo).read_bytes(), photo.name, beside, piece.mesh, piece.product.category)
+    out.mkdir(parents=True, exist_ok=True)
+    found = referencing.as_dict(solved, piece.mesh)
+    sheet = out / f"{photo.stem}.candidates.png"
+    referencing.sheet(solved, piece.mesh, piece.textures).save(sheet)
+    (out / f"{photo.stem}.json").write_text(json.dumps(found, indent=1) + "\n")
+    answer({**found, "sheet": str(sheet)}, as_json, lambda: f"{_told(found)}\n{sheet}")
+    if not found["accepted"]:
+        raise typer.Exit(1)
+
+
+def _told(found: dict[str, Any]) -> str:
+    figures = found["figures"]
+    lines = [f"{figures} product{'s' if figures > 1 else ''} in the photo"]
+    lines += [f"  azimuth {pose['azimuth_deg']:.0f}°, elevation {pose['elevation_deg']:.0f}°"
+              + (", its partner" if pose["mirrored"] else "") + f", fills {pose['iou']:.1%} of the place"
+              for pose in found["chosen"]]
+    problem = found["problem"]
+    lines.append("accepted" if problem is None else f"not accepted: {problem['message']} {problem['hint']}")
+    return "\n".join(lines)

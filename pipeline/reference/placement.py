@@ -1,0 +1,116 @@
+"""One answer for a whole photo, or none: which pose every figure has, and whether that is sure enough.
+
+A pair is answered together: its partners are mirror images of each other, and their fronts point alike.
+What is not sure is refused with the line that would settle it: a wrong pose costs more than a question.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import PhotoError
+from pipeline.mesh.types import Mesh
+from pipeline.reference.hints import Hints
+from pipeline.reference.photo import Photo
+from pipeline.reference.pose import Draw, Pose, PoseAtlas, angle_between, find_poses
+from pipeline.reference.segmentation import Segmentation
+
+F64 = NDArray[np.float64]
+
+LEAST_IOU = 0.90
+LEAST_MARGIN = 0.02            # in IoU to the best opposite answer
+PAIR_SPREAD_DEG = 53.0         # between the fronts of a pair
+TOE_TOLERANCE_DEG = 50.0       # of a hint
+_OPPOSITE_DEG = 90.0
+_ODD_PAIR = 0.05               # IoU that a pair of one foot, or of fronts far apart, has to be better by
+_AXES = {"+x": (1.0, 0.0, 0.0), "-x": (-1.0, 0.0, 0.0), "+y": (0.0, 1.0, 0.0), "-y": (0.0, -1.0, 0.0),
+         "+z": (0.0, 0.0, 1.0), "-z": (0.0, 0.0, -1.0)}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How our product stands in a photo."""
+
+    candidates: tuple[tuple[Pose, ...], ...]   # of every figure, best first
+    chosen: tuple[Pose, ...]                   # one of every figure
+    margin: float                              # mean IoU that the best opposite answer is worse by
+    problem: PhotoError | None                 # why it is not accepted
+
+    @property
+    def iou(self) -> float:
+        """Of the figure that is filled worst."""
+        return min(pose.iou for pose in self.chosen)
+
+
+def place(mesh: Mesh, atlas: PoseAtlas, draw: Draw, photo: Photo, found: Segmentation, hints: Hints,
+          *, pairs: bool) -> Placement:
+    """Solve every figure and choose one answer for all; ``pairs``: two figures are partners where no hint says."""
+    candidates = tuple(tuple(_allowed(find_poses(mesh, atlas, draw, photo, figure, hints.elevations), mesh, hints
+                                      if number == 0 else Hints(view=hints.view)))
+                       for number, figure in enumerate(found.figures))
+    if not all(candidates):
+        raise PhotoError("hints_exclude_all", "No pose of the product agrees with the hints.",
+                         "Correct `view` or `toe_direction`.")
+    partners = len(candidates) == 2 and (pairs if hints.pair is None else hints.pair)
+    answers = sorted(((_worth(answer, mesh, partners), answer) for answer in itertools.product(*candidates)),
+                     key=lambda pair: -pair[0])
+    worth, chosen = answers[0]
+    opposite = [other for other, answer in answers[1:] if _opposite(answer, chosen)]
+    margin = worth - max(opposite, default=0.0)
+    return Placement(candidates, chosen, margin, _problem(chosen, margin, bool(opposite)))
+
+
+def front_angle(pose: Pose, mesh: Mesh) -> float | None:
+    """Where the front points in the picture, degrees as on a clock; None if unknown or towards the viewer."""
+    if mesh.front.axis is None:
+        return None
+    x, y, _ = np.asarray(pose.view)[:3, :3] @ np.asarray(_AXES[mesh.front.axis])
+    return None if math.hypot(x, y) < 0.25 else math.degrees(math.atan2(x, y)) % 360.0
+
+
+def _allowed(poses: Sequence[Pose], mesh: Mesh, hints: Hints) -> list[Pose]:
+    if hints.toe_direction is None:
+        return list(poses)
+    angles = [(pose, front_angle(pose, mesh)) for pose in poses]
+    return [pose for pose, angle in angles if angle is not None
+            and abs((angle - hints.toe_direction + 180.0) % 360.0 - 180.0) <= TOE_TOLERANCE_DEG]
+
+
+def _worth(answer: Sequence[Pose], mesh: Mesh, partners: bool) -> float:
+    """Mean IoU, less what is odd about the answer."""
+    worth = sum(pose.iou for pose in answer) / len(answer)
+    if partners:
+        worth -= _ODD_PAIR * (answer[0].mirrored == answer[1].mirrored)
+        fronts = [np.asarray(pose.view)[:3, :3] @ np.asarray(_AXES[mesh.front.axis or "+z"]) for pose in answer]
+        worth -= _ODD_PAIR * (_degrees(*fronts) > PAIR_SPREAD_DEG)
+    return worth
+
+
+def _opposite(one: Sequence[Pose], other: Sequence[Pose]) -> bool:
+    """Whether some figure is turned round, or is the other foot."""
+    return any(a.mirrored != b.mirrored or angle_between(a.rotation, b.rotation) > _OPPOSITE_DEG
+               for a, b in zip(one, other, strict=True))
+
+
+def _problem(chosen: Sequence[Pose], margin: float, contested: bool) -> PhotoError | None:
+    worst = min(pose.iou for pose in chosen)
+    if worst < LEAST_IOU:
+        return PhotoError("pose_unsure", f"The product fills the place of the old one to {worst:.0%}; {LEAST_IOU:.0%} "
+                          "are needed.", "Choose a photo of a product of similar shape, or draw its outline and name "
+                          "it with `mask: mask.png`.")
+    if contested and margin < LEAST_MARGIN:
+        return PhotoError("pose_ambiguous", f"Two opposite poses fit nearly as well (by {margin:.3f} of "
+                          f"{LEAST_MARGIN:.2f}).", "Say where the front points: `toe_direction: 135`, degrees as on a "
+                          "clock, 0 up.")
+    return None
+
+
+def _degrees(one: F64, other: F64) -> float:
+    cosine = float(one @ other) / float(np.linalg.norm(one) * np.linalg.norm(other))
+    return math.degrees(math.acos(max(-1.0, min(1.0, cosine))))

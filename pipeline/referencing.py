@@ -1,0 +1,172 @@
+"""A reference photo and a product: where the product would stand in it, drawn for whoever has to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from pipeline.errors import PhotoError
+from pipeline.mesh.types import Mesh
+from pipeline.reference import (
+    Hints,
+    Photo,
+    Placement,
+    Pose,
+    Segmentation,
+    from_mask,
+    front_angle,
+    place,
+    pose_atlas,
+    read_hints,
+    read_photo,
+    segment,
+)
+from pipeline.render import Textures
+from pipeline.render.fast import FastRenderer
+from pipeline.render.silhouettes import SilhouetteRenderer
+from pipeline.render.types import CameraMatrices
+
+U8 = NDArray[np.uint8]
+Read = Callable[[str], bytes | None]       # a file beside the photo, by name; None where there is none
+
+SHEET_SIDE, TILE_SIDE = 900, 300           # px
+ATLAS_CELLS, CELLS = 48, 80                # about a pixel of the silhouettes that are compared
+_CHOSEN, _OTHER, _FOUND = (20, 150, 70), (110, 110, 110), (230, 0, 200)
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A photo with everything that was found out about it."""
+
+    photo: Photo
+    hints: Hints
+    found: Segmentation
+    placement: Placement
+
+
+def solve(data: bytes, name: str, read: Read, mesh: Mesh, category: str) -> Solved:
+    """Segment a photo and place the product in it. Raises PhotoError where no pose can even be proposed.
+
+    Whether the answer is sure enough is in ``placement.problem``.
+    """
+    hint_file = f"{PurePosixPath(name).stem}.yaml"
+    hint_text = read(hint_file)
+    hints = Hints() if hint_text is None else read_hints(hint_text.decode("utf-8", "replace"), hint_file)
+    photo = read_photo(data, name)
+    found = _masked(hints.mask, read, photo) if hints.mask else segment(photo.pixels)
+    pairs = category == "footwear"
+    with SilhouetteRenderer(mesh, cells=ATLAS_CELLS) as coarse:
+        atlas = pose_atlas(mesh, coarse.draw, partners=pairs if hints.pair is None else hints.pair)
+    with SilhouetteRenderer(mesh, cells=CELLS) as silhouettes:
+        placement = place(mesh, atlas, silhouettes.draw, photo, found, hints, pairs=pairs)
+    return Solved(photo, hints, found, placement)
+
+
+def as_dict(solved: Solved, mesh: Mesh) -> dict[str, Any]:
+    """What `packshot reference --json` answers."""
+    placement = solved.placement
+
+    def told(pose: Pose) -> dict[str, Any]:
+        front = front_angle(pose, mesh)
+        return {"azimuth_deg": round(pose.azimuth_deg, 1), "elevation_deg": round(pose.elevation_deg, 1),
+                "roll_deg": round(pose.roll_deg, 1), "mirrored": pose.mirrored, "iou": round(pose.iou, 4),
+                "toe_direction": None if front is None else round(front, 1), "view": pose.view}
+
+    height, width = solved.photo.pixels.shape[:2]
+    return {"size": [width, height], "figures": len(solved.found.figures), "accepted": placement.problem is None,
+            "problem": placement.problem.as_dict() if placement.problem else None, "margin": round(placement.margin, 4),
+            "chosen": [told(pose) for pose in placement.chosen],
+            "candidates": [[told(pose) for pose in poses] for poses in placement.candidates]}
+
+
+def sheet(solved: Solved, mesh: Mesh, textures: Textures) -> Image.Image:
+    """The photo with what was found, and below it a row of candidates for every figure, the chosen one in green."""
+    photo = solved.photo.pixels
+    height, width = photo.shape[:2]
+    zoom = SHEET_SIDE / max(height, width)
+    head = _outlined(photo, [figure.mask for figure in solved.found.figures], zoom)
+    rows = [[_tile(solved, pose, figure.box, drawn, mesh) for pose, drawn in zip(poses, _drawn(mesh, textures,
+             solved.photo, poses), strict=True)]
+            for figure, poses in zip(solved.found.figures, solved.placement.candidates, strict=True)]
+    across = max(SHEET_SIDE, TILE_SIDE * max(map(len, rows)))
+    page = Image.new("RGB", (across, head.height + 40 + (TILE_SIDE + 28) * len(rows)), "white")
+    page.paste(head, ((across - head.width) // 2, 40))
+    problem = solved.placement.problem
+    pen = ImageDraw.Draw(page)
+    pen.text((10, 10), "accepted" if problem is None else f"not accepted: {problem.message}", fill=_CHOSEN if problem
+             is None else (190, 20, 20), font=ImageFont.load_default(size=16))
+    for row, tiles in enumerate(rows):
+        for column, tile in enumerate(tiles):
+            page.paste(tile, (column * TILE_SIDE, head.height + 40 + row * (TILE_SIDE + 28)))
+    return page
+
+
+def _masked(mask: str, read: Read, photo: Photo) -> Segmentation:
+    data = read(mask)
+    if data is None:
+        raise PhotoError("mask_missing", f"There is no {mask} beside the photo.", "Correct `mask:` or add the file.")
+    height, width = photo.pixels.shape[:2]
+    drawn = np.frombuffer(data, np.uint8)
+    decoded = cv2.imdecode(drawn, cv2.IMREAD_GRAYSCALE) if len(drawn) else None
+    if decoded is None:
+        raise PhotoError("mask_unreadable", f"{mask} cannot be read as a picture.", "Save it as PNG.")
+    return from_mask(np.asarray(decoded, np.uint8), (height, width))
+
+
+def _drawn(mesh: Mesh, textures: Textures, photo: Photo, poses: Sequence[Pose]) -> list[U8]:
+    """(H, W, 4) of every pose in the photo's own frame, unlit."""
+    height, width = photo.pixels.shape[:2]
+    with FastRenderer() as renderer:
+        return [renderer.draw(mesh, textures, camera_of(photo, pose), (width, height)).color for pose in poses]
+
+
+def camera_of(photo: Photo, pose: Pose) -> CameraMatrices:
+    """The photo's camera, with the mesh where a pose puts it."""
+    height, width = photo.pixels.shape[:2]
+    far = 10.0 * float(np.linalg.norm(np.asarray(pose.view)[:3, 3])) + 1e-6
+    near = far * 1e-4
+    projection = np.zeros((4, 4))
+    projection[0, 0], projection[1, 1] = 2.0 * photo.focal_px / width, 2.0 * photo.focal_px / height
+    projection[2, 2], projection[2, 3] = (far + near) / (near - far), 2.0 * far * near / (near - far)
+    projection[3, 2] = -1.0
+    return CameraMatrices(np.asarray(pose.view, np.float64), projection)
+
+
+def _tile(solved: Solved, pose: Pose, box: tuple[int, int, int, int], drawn: U8, mesh: Mesh) -> Image.Image:
+    """One candidate over the faded photo, with its figures below."""
+    chosen = any(pose is each for each in solved.placement.chosen)
+    x0, y0, x1, y1 = box
+    half = round(0.62 * max(x1 - x0, y1 - y0))
+    across, down = (x0 + x1) // 2, (y0 + y1) // 2
+    faded = Image.blend(Image.fromarray(solved.photo.pixels), Image.new("RGB", solved.photo.pixels.shape[1::-1],
+                                                                       "white"), 0.55)
+    faded.paste(Image.fromarray(drawn[..., :3]), mask=Image.fromarray(drawn[..., 3]))
+    crop = Image.new("RGB", (2 * half, 2 * half), "white")  # the photo may end before the crop does
+    crop.paste(faded, (half - across, half - down))
+    tile = Image.new("RGB", (TILE_SIDE, TILE_SIDE + 28), "white")
+    tile.paste(crop.resize((TILE_SIDE - 8, TILE_SIDE - 8), Image.Resampling.LANCZOS), (4, 4))
+    pen = ImageDraw.Draw(tile)
+    colour = _CHOSEN if chosen else _OTHER
+    pen.rectangle((1, 1, TILE_SIDE - 2, TILE_SIDE - 2), outline=colour, width=3)
+    front = front_angle(pose, mesh)
+    told = f"IoU {pose.iou:.3f}" + (f", toe_direction: {front:.0f}" if front is not None else "")
+    pen.text((6, TILE_SIDE + 4), told + (", partner" if pose.mirrored else ""), fill=colour,
+             font=ImageFont.load_default(size=13))
+    return tile
+
+
+def _outlined(photo: U8, masks: Sequence[NDArray[np.bool_]], zoom: float) -> Image.Image:
+    size = (round(photo.shape[1] * zoom), round(photo.shape[0] * zoom))
+    picture = np.array(Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS))
+    for mask in masks:
+        small = np.asarray(Image.fromarray(mask).resize(size)).astype(np.uint8)
+        rim = np.asarray(cv2.dilate(small, np.ones((5, 5), np.uint8))) > small
+        picture[rim] = _FOUND
+    return Image.fromarray(picture)

@@ -1,0 +1,5 @@
+#version 330
+out float covered;
+void main() {
+    covered = 1.0;
+}

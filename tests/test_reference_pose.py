@@ -1,0 +1,139 @@
+"""Camera and pose from a silhouette: our mesh in the place of another, the right way round, or a refusal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pipeline.mesh import ingest_file
+from pipeline.mesh.types import Mesh
+from pipeline.reference import Figure, Hints, Photo, PoseAtlas, Segmentation, front_angle, place, pose_atlas
+from pipeline.reference.placement import Placement
+from pipeline.reference.pose import Draw
+from pipeline.render.silhouettes import SilhouetteRenderer
+from tests.conftest import ROOT
+
+F64 = NDArray[np.float64]
+SIDE = 512
+PHOTO = Photo(np.zeros((SIDE, SIDE, 3), np.uint8))
+DERBY = ROOT / "examples" / "catalogue" / "derby-brown"
+
+
+@pytest.fixture(scope="module")
+def shoe() -> Mesh:
+    [file] = [path for path in DERBY.iterdir() if path.suffix in (".glb", ".gltf", ".fbx", ".obj")]
+    return ingest_file(Path(file)).mesh
+
+
+@pytest.fixture(scope="module")
+def draw(shoe: Mesh) -> Iterator[Draw]:
+    with SilhouetteRenderer(shoe, cells=64) as renderer:
+        yield renderer.draw
+
+
+@pytest.fixture(scope="module")
+def atlas(shoe: Mesh, draw: Draw) -> PoseAtlas:
+    return pose_atlas(shoe, draw, partners=True)
+
+
+def view_of(mesh: Mesh, azimuth_deg: float, elevation_deg: float, *, at: tuple[float, float] = (0.0, 0.0),
+            mirrored: bool = False) -> F64:
+    """4×4 mesh → camera, from first principles: turned about +Y, tilted, pushed away by 7 radii."""
+    low, high = (np.asarray(bound, np.float64) for bound in mesh.bounds)
+    centre, radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
+    a, e = math.radians(-azimuth_deg), math.radians(elevation_deg)
+    around = np.array([[math.cos(a), 0, math.sin(a)], [0, 1, 0], [-math.sin(a), 0, math.cos(a)]])
+    tilt = np.array([[1, 0, 0], [0, math.cos(e), -math.sin(e)], [0, math.sin(e), math.cos(e)]])
+    linear = tilt @ around @ (np.diag([1.0, 1.0, -1.0]) if mirrored else np.eye(3))
+    view = np.eye(4)
+    view[:3, :3] = linear
+    view[:3, 3] = np.array([at[0] * radius, at[1] * radius, -7 * radius]) - linear @ centre
+    return view
+
+
+def figure(draw: Draw, view: F64) -> Figure:
+    lens = np.diag([2 * PHOTO.focal_px / SIDE, 2 * PHOTO.focal_px / SIDE, 1.0, 0.0])
+    lens[3, 2] = -1.0
+    return Figure(draw((lens @ view)[None], SIDE)[0])
+
+
+def placed(shoe: Mesh, atlas: PoseAtlas, draw: Draw, *views: F64, hints: Hints | None = None) -> Placement:
+    found = Segmentation(tuple(figure(draw, view) for view in views), 50.0)
+    return place(shoe, atlas, draw, PHOTO, found, hints or Hints(), pairs=True)
+
+
+def turned_by(placement: Placement, number: int, view: F64) -> float:
+    """Degrees between the solved orientation and the true one, mirror included."""
+    solved = np.asarray(placement.chosen[number].view)[:3, :3]
+    cosine = (np.trace(solved @ view[:3, :3].T) - 1) / 2
+    return math.degrees(math.acos(max(-1.0, min(1.0, float(cosine)))))
+
+
+@pytest.mark.parametrize(("azimuth", "elevation", "at"), [
+    (20, 80, (0.9, -0.6)), (215, 84, (0, 0)), (130, 30, (-1, 0.4)), (310, 42, (0, 0))])
+def test_its_own_silhouette_is_solved(shoe: Mesh, atlas: PoseAtlas, draw: Draw, azimuth: float, elevation: float,
+                                      at: tuple[float, float]) -> None:
+    view = view_of(shoe, azimuth, elevation, at=at)
+    found = placed(shoe, atlas, draw, view)
+    assert found.problem is None
+    assert not found.chosen[0].mirrored
+    assert found.iou > 0.95
+    assert turned_by(found, 0, view) < 12
+
+
+def test_a_pair_is_a_left_and_a_right_shoe(shoe: Mesh, atlas: PoseAtlas, draw: Draw) -> None:
+    left, right = view_of(shoe, 95, 82, at=(-0.6, 0), mirrored=True), view_of(shoe, 85, 82, at=(0.6, 0))
+    found = placed(shoe, atlas, draw, left, right)
+    assert found.problem is None
+    assert [pose.mirrored for pose in found.chosen] == [True, False]
+    assert max(turned_by(found, 0, left), turned_by(found, 1, right)) < 20
+    # At azimuth 90 a front along +x points at the lower edge of a plan view.
+    assert front_angle(found.chosen[1], shoe) == pytest.approx(185 if shoe.front.axis == "+x" else 95, abs=12)
+
+
+def test_a_hint_turns_the_answer_round(shoe: Mesh, atlas: PoseAtlas, draw: Draw) -> None:
+    view = view_of(shoe, 20, 82)
+    free = placed(shoe, atlas, draw, view)
+    front = front_angle(free.chosen[0], shoe)
+    assert front is not None
+    told = placed(shoe, atlas, draw, view, hints=Hints(toe_direction=(front + 180) % 360))
+    other = front_angle(told.chosen[0], shoe)
+    assert other is not None
+    assert abs((other - front) % 360 - 180) < 50
+    assert told.iou < free.iou
+
+
+def test_a_view_is_kept_to(shoe: Mesh, atlas: PoseAtlas, draw: Draw) -> None:
+    found = placed(shoe, atlas, draw, view_of(shoe, 130, 30), hints=Hints(view="top"))
+    assert all(pose.elevation_deg > 45 for pose in found.candidates[0])
+
+
+def test_another_shape_is_refused(shoe: Mesh, atlas: PoseAtlas, draw: Draw) -> None:
+    disc = np.hypot(*(np.mgrid[:SIDE, :SIDE] - SIDE / 2)) < 90
+    found = place(shoe, atlas, draw, PHOTO, Segmentation((Figure(disc),), 50.0), Hints(), pairs=True)
+    assert found.problem is not None
+    assert found.problem.code == "pose_unsure"
+
+
+def test_two_opposite_answers_are_refused(shoe: Mesh, draw: Draw) -> None:
+    """A box looks alike from both ends: only its owner can tell."""
+    corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32)
+    size = np.array([0.15, 0.04, 0.05], np.float32)
+    faces = [(0, 1, 3), (0, 3, 2), (4, 6, 7), (4, 7, 5), (0, 4, 5), (0, 5, 1), (2, 3, 7), (2, 7, 6), (0, 2, 6),
+             (0, 6, 4), (1, 5, 7), (1, 7, 3)]
+    box = replace(shoe, positions=corners * size, triangles=np.array(faces, np.uint32))
+    with SilhouetteRenderer(box) as renderer:
+        own = pose_atlas(box, renderer.draw, partners=False)
+        view = view_of(box, 25, 35)
+        found = place(box, own, renderer.draw, PHOTO, Segmentation((figure(renderer.draw, view),), 50.0), Hints(),
+                      pairs=False)
+    assert found.iou > 0.95
+    assert found.problem is not None
+    assert found.problem.code == "pose_ambiguous"
+    assert "toe_direction" in found.problem.hint
