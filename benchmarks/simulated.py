@@ -120,16 +120,17 @@ def _link(source: Path, target: Path) -> None:
 def copy_events(database: Path, names: Sequence[str]) -> None:
     """Every event of the pattern's partition for every other SKU, in one transaction."""
     with sqlite3.connect(database) as connection:
-        ids: dict[int, int] = {}
+        events = list(_rows(connection, "event_logs", "partition = ?", PATTERN))
+        tags = {old: [columns for _, columns in _rows(connection, "asset_event_tags", "event_id = ?", old)]
+                for old, _ in events}
+        checks = [columns for _, columns in _rows(connection, "asset_check_executions", "partition = ?", PATTERN)]
         for name in names:
-            ids.clear()
-            for old, columns in _rows(connection, "event_logs", "partition = ?", PATTERN):
-                ids[old] = _insert(connection, "event_logs", {**columns, "event": columns["event"].replace(
-                    PATTERN, name), "partition": name})
-            for old, new in ids.items():
-                for _, columns in _rows(connection, "asset_event_tags", "event_id = ?", old):
-                    _insert(connection, "asset_event_tags", {**columns, "event_id": new})
-            for _, columns in _rows(connection, "asset_check_executions", "partition = ?", PATTERN):
+            for old, columns in events:
+                new = _insert(connection, "event_logs", {
+                    **columns, "event": columns["event"].replace(PATTERN, name), "partition": name})
+                for each in tags[old]:
+                    _insert(connection, "asset_event_tags", {**each, "event_id": new})
+            for columns in checks:
                 event = columns["evaluation_event"]
                 _insert(connection, "asset_check_executions", {
                     **columns, "partition": name, "evaluation_event": event and event.replace(PATTERN, name)})

@@ -38,9 +38,9 @@ from pipeline.store import Artifact, ArtifactStore
 BUCKETS = 64
 ASSET, SCORES_FILE = "sentinel_scores", "scores.parquet"
 CURRENT, HISTORY = "score_table/current", "score_table/history"
-READERS = 16                               # objects read at once: on S3 waiting is all there is to it
+READERS = {True: 2, False: 16}             # objects read at once, by whether from a disk: on S3 it is all waiting
 ROWS_AT_ONCE = 500_000                     # read and not yet written; about 200 MB
-PART_BYTES = 16_000_000                    # a day's last part grows to this, then another is begun
+PART_BYTES = 4_000_000                     # a day's last part grows to this, then another is begun
 # What is wrong with one SKU and no other; anything else, such as storage out of reach, ends the compaction.
 DAMAGED = ("file_missing", "file_damaged", "manifest_damaged", "schema_unknown")
 
@@ -68,7 +68,7 @@ def compact(store: ArtifactStore, run_id: str = "manual", at: datetime | None = 
 
     Raises StoreError ``table_busy`` where another compaction does not end.
     """
-    with exclusively(store, "score_table", run_id) as held, ThreadPoolExecutor(READERS) as readers:
+    with exclusively(store, "score_table", run_id) as held, _readers(store) as readers:
         return _Compaction(store, held, readers, at or datetime.now(UTC)).run(skus)
 
 
@@ -76,7 +76,7 @@ def read_current(store: ArtifactStore, columns: Collection[str] | None = None) -
     """Every SKU's latest scores, sorted by SKU; empty where nothing was compacted yet."""
     names = [f"{CURRENT}/{name}" for name in sorted(signatures(store.root / CURRENT))]
     wanted = SCORES.names if columns is None else [*dict.fromkeys(["sku", *columns])]
-    with ThreadPoolExecutor(READERS) as readers:
+    with _readers(store) as readers:
         tables = list(readers.map(lambda name: _table(store, name).select(wanted), names))
     table = pa.concat_tables(tables).sort_by("sku") if tables else SCORES.empty_table()
     return table if columns is None else table.select(list(columns))
@@ -227,7 +227,8 @@ class _History:
         if not by_key:
             return
         index = self._index = self._index or self._load()
-        new = {each: table for each, table in by_key.items() if each not in index.known(by_key)}
+        known = index.known(by_key)
+        new = {each: table for each, table in by_key.items() if each not in known}
         if not new:
             return
         part, before = self._last_part(index)
@@ -268,6 +269,10 @@ def _by_version(table: pa.Table) -> dict[str, pa.Table]:
     starts = [0, *ends[:-1]]
     return {each: table.slice(start, end - start)
             for each, start, end in zip(runs.values.to_pylist(), starts, ends, strict=True)}
+
+
+def _readers(store: ArtifactStore) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(READERS[store.is_local])
 
 
 def _table(store: ArtifactStore, name: str) -> pa.Table:
