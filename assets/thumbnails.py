@@ -30,6 +30,8 @@ def montage(pictures: Sequence[Path]) -> MarkdownMetadataValue:
         with Image.open(path) as image:
             tile = image.convert("RGB")
             tile.thumbnail((2 * TILE_PX, TILE_PX), Image.Resampling.LANCZOS)
+            if (times := min(2 * TILE_PX // tile.width, TILE_PX // tile.height)) > 1:  # a crop of few pixels
+                tile = tile.resize((tile.width * times, tile.height * times), Image.Resampling.NEAREST)
             tiles.append(tile)
     sheet = Image.new("RGB", (sum(tile.width for tile in tiles) + 6 * (len(tiles) - 1), TILE_PX), "white")
     left = 0
