@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import os
+import secrets
 import sqlite3
 import sys
 import time
@@ -27,6 +28,7 @@ from assets.score_table import score_table
 from assets.sku_graph import refresh_batch
 from pipeline.errors import PackshotError, StoreError
 from pipeline.storage_errors import failed_writing
+from pipeline.store import ArtifactStore
 from pipeline.transient import ENDING, ending
 from resources import configured
 from sensors.decide import Plan, assign_batches, decide, save_states
@@ -82,15 +84,17 @@ def refresh(home: Path, *, night: bool, quiet: bool) -> dict[str, object]:
         add_keys(plan, instance)
         batches = plan.batches(max(1, len(plan.requests)))
         keys = assign_batches(plan, batches)
+        if batches or plan.removed_skus:
+            _mark(store)  # before the states: once they are saved, nobody asks again for what was removed
         save_states(store, plan.states)
-        if batches:
-            store.write_bytes(PUBLISH_PENDING, b"")  # so that an interrupted run is published by the next
         for key, batch in zip(keys, batches, strict=True):
             _raise_if_ended(jobs.resolve_job_def("refresh_batch").execute_in_process(
                 run_config={**batch_config(batch), **LOGGING}, instance=instance, raise_on_error=False,
                 tags={RUN_KEY_TAG: key, BATCH_TAG: str(len(batch))}))
-        published = (store.read_bytes(PUBLISH_PENDING) is not None or bool(plan.removed_skus)
-                     or store.read_bytes("report/index.html") is None)
+        if batches:
+            _mark(store)  # another run may have published, and taken the mark, before all of this was made
+        pending = store.read_bytes(PUBLISH_PENDING)
+        published = bool(batches) or pending is not None or store.read_bytes("report/index.html") is None
         if published:
             try:
                 jobs.resolve_job_def("publish").execute_in_process(run_config=LOGGING, instance=instance)
@@ -98,7 +102,8 @@ def refresh(home: Path, *, night: bool, quiet: bool) -> dict[str, object]:
                 raise ending(error) or PackshotError(
                     "publish_failed", f"Score tables or report could not be written: {error}",
                     "See the publish run in the Dagster UI (make ui).") from error
-            (store.root / PUBLISH_PENDING).unlink(missing_ok=True)
+            if store.read_bytes(PUBLISH_PENDING) == pending:  # else marked by another run since: it will publish too
+                (store.root / PUBLISH_PENDING).unlink(missing_ok=True)
     unfinished = [sku for key, batch in zip(keys, batches, strict=True) for sku in batch if store.outcome(sku) != key]
     if unfinished:
         raise PackshotError("run_interrupted", f"{len(unfinished)} SKUs were not reached: "
@@ -113,6 +118,11 @@ def refresh(home: Path, *, night: bool, quiet: bool) -> dict[str, object]:
     return {"run": [request.sku for request in plan.requests], "unchanged": plan.unchanged, "failed": failed,
             "illegal": plan.illegal, "removed": plan.removed_skus, "published": published, "report": str(report),
             "seconds": round(time.perf_counter() - started, 2)}
+
+
+def _mark(store: ArtifactStore) -> None:
+    """Say that tables and report are behind, so that an interrupted run is published by the next."""
+    store.write_bytes(PUBLISH_PENDING, secrets.token_bytes(8))
 
 
 def _told(error: Exception, home: Path | None) -> PackshotError | None:
