@@ -10,7 +10,7 @@ export PACKSHOT_STORE := $(STORE)
 # One BLAS or OpenMP pool per process: oversubscribed threads are several times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: train-data train-run train-eval setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest bench-refine bench-sentinel bench-night bench-scale bench-scores proof proof-lock
+.PHONY: train-data train-run train-eval setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest bench-refine bench-sentinel bench-night bench-scale bench-scores bench-faults proof proof-lock
 
 setup:
 	@./setup.sh
@@ -67,6 +67,9 @@ bench-scale: setup  ## 10,000 SKUs without their imaging: sensor, partition page
 
 bench-scores: setup  ## what analysts ask of 10 million scores (docs/scale.md)
 	@$(BIN)/python -m benchmarks.score_queries
+
+bench-faults: setup  ## nothing lost: kills, full disks, crashes (benchmarks/README.md); goes on where it stopped
+	@$(BIN)/python -m benchmarks.faults --out bench-faults
 
 bench-ingest: setup  ## how long a file is on its way to the canonical mesh (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks.ingest_speed
