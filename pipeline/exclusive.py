@@ -21,6 +21,7 @@ from typing import Any
 
 from upath import UPath
 
+from pipeline import storage_errors
 from pipeline.errors import StoreError
 from pipeline.store import ArtifactStore
 
@@ -49,9 +50,11 @@ def _held() -> None:
 
 @contextmanager
 def _locked(folder: Path, name: str, owner: str, wait_s: float) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    with (folder / f"{name}.lock").open("a+") as file:  # never removed: a waiter may have it open
+    with storage_errors.told(str(folder), writing=True):
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / f"{name}.lock").open("a+")  # never removed: a waiter may have it open
+    with opened as file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

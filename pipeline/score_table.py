@@ -166,7 +166,7 @@ class _Compaction:
             self.index.files.pop(name, None)
             if not table.num_rows:
                 self.held()
-                path.unlink(missing_ok=True)
+                self.store.remove(path)
                 continue
             data = parquet_bytes(table)
             if data != self.before.get(name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import threading
 import time
@@ -45,7 +46,7 @@ def rows(table: pa.Table) -> Rows:
 def killed_at(monkeypatch: pytest.MonkeyPatch, count: int, *, after: bool) -> Iterator[Callable[[], int]]:
     """Die at the ``count``-th write or removal, before or after it is done; yields how many there have been."""
     seen = 0
-    write, unlink = ArtifactStore.write_bytes, Path.unlink
+    write, remove = ArtifactStore.write_bytes, ArtifactStore.remove
 
     def dying(act: Callable[..., object]) -> Callable[..., object]:
         def wrapped(*arguments: object, **options: object) -> object:
@@ -61,7 +62,7 @@ def killed_at(monkeypatch: pytest.MonkeyPatch, count: int, *, after: bool) -> It
 
     with monkeypatch.context() as patched:
         patched.setattr(ArtifactStore, "write_bytes", dying(write))
-        patched.setattr("upath.implementations.local.PosixUPath.unlink", dying(unlink))
+        patched.setattr(ArtifactStore, "remove", dying(remove))
         yield lambda: seen
 
 
@@ -154,6 +155,19 @@ def test_one_that_waits_says_for_whom(tmp_path: Path) -> None:
     assert caught.value.code == "table_busy"
     with exclusively(store, "score_table", "run 18", wait_s=0.2):
         pass
+
+
+def test_a_store_that_cannot_be_written_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ArtifactStore(tmp_path)
+    put(store, "shoe", "v1")
+
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "open", read_only)
+    with pytest.raises(StoreError) as caught:
+        compact(store)
+    assert caught.value.code == "store_read_only"
 
 
 def test_on_s3_a_lease_excludes_and_one_whose_holder_died_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
