@@ -6,6 +6,7 @@ import errno
 import multiprocessing
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +22,7 @@ from pipeline import exclusive, score_schema, score_table
 from pipeline import scores as tables
 from pipeline.errors import StoreError
 from pipeline.exclusive import exclusively
+from pipeline.s3_files import S3Files
 from pipeline.score_schema import MEASUREMENTS, SCHEMA_VERSION, SCORES, Upgrade, added, parquet_bytes
 from pipeline.score_table import CURRENT, HISTORY, bucket_name, compact, read_current, read_history
 from pipeline.sentinel import judge
@@ -233,6 +235,31 @@ def test_only_what_changed_is_read(tmp_path: Path) -> None:
     objects = [name for name in objects if name.startswith("score_table")]
     assert objects == ["score_table/index/current.arrow", f"score_table/current/{bucket_name('sku-7')}",
                        "score_table/index/history.arrow", f"{day}/part-0001.parquet"]
+
+
+def test_on_s3_a_compaction_of_nothing_costs_listings_and_no_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
+    with s3_server("asks-bucket"):
+        store = ArtifactStore("s3://asks-bucket/store")
+        for number in range(12):
+            put(store, f"sku-{number}", "v1")
+        compact(store)
+        asked: Counter[str] = Counter()
+        call = S3Files._call_s3
+
+        async def counted(self: S3Files, method: str, *given: object, **arguments: object) -> object:
+            asked[f"{method} {arguments.get('Key', arguments.get('Prefix', ''))}".rpartition("sku-")[0]] += 1
+            asked[method] += 1
+            return await call(self, method, *given, **arguments)
+
+        monkeypatch.setattr(S3Files, "_call_s3", counted)
+        assert compact(store).read == 0
+        assert not any(name.startswith("get_object store/sentinel_scores") for name in asked), asked
+        assert asked["list_objects_v2"] <= 6, "SKUs, current, and the lease's numbers"
+        assert asked["get_object"] <= 3, "the index, and the lease"
+        put(store, "sku-3", "v2")
+        asked.clear()
+        assert compact(store).read == 1
+        assert asked["get_object store/sentinel_scores/"] <= 3, "one manifest, one file of scores"
 
 
 def test_a_manifest_that_moved_and_says_the_same_adds_nothing(tmp_path: Path) -> None:
