@@ -113,7 +113,7 @@ def night_run(catalogue: Path, store: Path, total: int) -> dict[str, Any]:
             told.append(line)
             found = PROGRESS.match(line)
             if found:
-                lines.append((int(found[1]), time.perf_counter() - started, _resident_mb(process.pid)))
+                lines.append((len(lines) + 1, time.perf_counter() - started, _resident_mb(process.pid)))
                 if lines[-1][0] % max(1, total // 20) == 0:
                     print(f"  {store.name}: {lines[-1][0]}/{total}, {lines[-1][1]:.0f} s, {lines[-1][2]:.0f} MB",
                           flush=True)
