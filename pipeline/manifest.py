@@ -59,8 +59,8 @@ def artifact_from(data: bytes, asset: str, sku: str, home: UPath, cache: LocalCa
         for each in range(schema, SCHEMA):
             record = UPGRADES[each](record)
         files = {name: StoredFile(str(entry["sha256"]), int(entry["size"])) for name, entry in record["files"].items()}
-        folder = str(record["folder"])
-        if not _FOLDER.fullmatch(folder) or any(_leads_out(name) for name in files):
+        folder = record["folder"]
+        if not isinstance(folder, str) or not _FOLDER.fullmatch(folder) or any(_leads_out(name) for name in files):
             raise ValueError
         return Artifact(asset, sku, str(record["data_version"]), dict(record["inputs"]), files,
                         dict(record["metadata"]), home / folder, float(record.get("written_at") or 0.0), cache), schema

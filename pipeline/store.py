@@ -104,8 +104,8 @@ class ArtifactStore:
                 self._upload(artifact, local)
             self._publish(artifact)
         except Exception as error:
+            reason = storage_errors.failed_writing(error, local)  # before what was written makes room again
             shutil.rmtree(local, ignore_errors=True)
-            reason = storage_errors.failed_writing(error, local)
             if reason is None or reason is error:
                 raise
             raise reason from error

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from PIL import Image
 from upath import UPath
 
 from pipeline.scores import read_current
@@ -36,9 +37,7 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
 def test_the_demo_on_a_bad_day_ends_as_on_a_disk(tmp_path: Path, proxy: Proxy, caplog: pytest.LogCaptureFixture
                                                  ) -> None:
     catalogue = tmp_path / "catalogue"
-    shutil.copytree(ROOT / "examples" / "catalogue", catalogue)
-    settings = catalogue / "catalogue.yaml"
-    settings.write_text(SETTINGS + settings.read_text())
+    small_example(catalogue)
     skus = sorted(path.name for path in catalogue.iterdir() if path.is_dir())
     for file in catalogue.rglob("*"):
         if file.is_file():
@@ -77,6 +76,17 @@ def test_the_demo_on_a_bad_day_ends_as_on_a_disk(tmp_path: Path, proxy: Proxy, c
     for text in (records, caplog.text, *(on_s3.root.fs.cat_file(path).decode() for path in texts)):
         assert SECRET not in text
         assert KEY not in text
+
+
+def small_example(catalogue: Path) -> None:
+    """The example catalogue with small maps and images: text is looked for on every map."""
+    shutil.copytree(ROOT / "examples" / "catalogue", catalogue)
+    settings = catalogue / "catalogue.yaml"
+    settings.write_text(SETTINGS + settings.read_text())
+    for file in (*catalogue.glob("*/*.png"), *catalogue.glob("*/*.jpg")):
+        with Image.open(file) as image:
+            image.thumbnail((320, 320))
+            image.save(file)
 
 
 def scores(store: ArtifactStore) -> list[dict[str, object]]:
