@@ -5,9 +5,11 @@
 ``bare``  every stage of every SKU made and written, and nothing else: no hashing of inputs, no look at what is
           stored, no events, no records
 ``batch`` the same SKUs through ``refresh_batch`` on an instance of its own (SQLite, or PostgreSQL with ``--postgres``)
+``kept``  the same batch once more, when every artefact is kept
 
-Both start warm: one SKU of each way goes first and is not counted. CPU seconds count this process and its children;
-they are what remains true on a busy machine.
+All start warm: one SKU of each way goes first and is not counted. CPU seconds count this process and its children;
+they are what remains true on a busy machine. Memory is the median of the batch's last fifth of SKUs against its second
+fifth: what a longer batch would need more of.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ import gc
 import json
 import os
 import resource
+import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -47,11 +51,13 @@ class Cost:
     seconds: float                             # wall clock
     cpu_seconds: float                         # of this process and its children that have ended
     events: int = 0                            # in the run's event log
-    grown_mb: float = 0.0                      # resident memory, end less beginning
+    grown_mb: float = 0.0                      # resident memory, the last fifth of the time less the second
+    peak_mb: float = 0.0
 
     def per_sku(self) -> dict[str, float]:
         return {"seconds": round(self.seconds / self.skus, 4), "cpu_seconds": round(self.cpu_seconds / self.skus, 4),
-                "events": round(self.events / self.skus, 2), "grown_kb": round(1e3 * self.grown_mb / self.skus, 1)}
+                "events": round(self.events / self.skus, 2), "grown_mb": round(self.grown_mb, 1),
+                "peak_mb": round(self.peak_mb)}
 
 
 def small_skus(root: Path, count: int, *, regions_found: bool = True) -> list[str]:
@@ -125,6 +131,37 @@ def resident_mb() -> float:
     return pages * resource.getpagesize() / 1e6
 
 
+class Memory:
+    """Resident memory while the block runs, looked at ten times a second. Use as a context manager."""
+
+    def __init__(self) -> None:
+        self._seen: list[float] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.1):
+            self._seen.append(resident_mb())
+
+    def __enter__(self) -> Memory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def grown_mb(self) -> float:
+        """Median of the last fifth of the block less that of its second fifth."""
+        fifth = len(self._seen) // 5
+        if not fifth:
+            return 0.0
+        return statistics.median(self._seen[-fifth:]) - statistics.median(self._seen[fifth:2 * fifth])
+
+    def peak_mb(self) -> float:
+        return max(self._seen, default=0.0)
+
+
 def cpu_seconds() -> float:
     used = os.times()
     return used.user + used.system + used.children_user + used.children_system
@@ -135,9 +172,10 @@ def measure_bare(catalogue: Path, folder: Path, skus: Sequence[str]) -> Cost:
         bench = bench_of(resources)
         bare_loop(skus[:1], bench)
         gc.collect()
-        memory, cpu = resident_mb(), cpu_seconds()
-        seconds = bare_loop(skus, bench)
-        return Cost(len(skus), seconds, cpu_seconds() - cpu, 0, resident_mb() - memory)
+        cpu = cpu_seconds()
+        with Memory() as memory:
+            seconds = bare_loop(skus, bench)
+        return Cost(len(skus), seconds, cpu_seconds() - cpu, 0, memory.grown_mb(), memory.peak_mb())
 
 
 def measure_batch(catalogue: Path, folder: Path, skus: Sequence[str], instance: DagsterInstance) -> tuple[Cost, Cost]:
@@ -148,11 +186,12 @@ def measure_batch(catalogue: Path, folder: Path, skus: Sequence[str], instance: 
     with environment(PACKSHOT_CATALOGUE=str(catalogue), PACKSHOT_STORE=str(folder / "batch")) as resources:
         for _ in ("made", "kept"):
             gc.collect()
-            memory, cpu, started = resident_mb(), cpu_seconds(), time.perf_counter()
-            run_id = batch_loop(skus, resources, instance)
+            cpu, started = cpu_seconds(), time.perf_counter()
+            with Memory() as memory:
+                run_id = batch_loop(skus, resources, instance)
             seconds = time.perf_counter() - started
             costs.append(Cost(len(skus), seconds, cpu_seconds() - cpu, len(instance.all_logs(run_id)),
-                              resident_mb() - memory))
+                              memory.grown_mb(), memory.peak_mb()))
     return costs[0], costs[1]
 
 

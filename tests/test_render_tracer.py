@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -72,3 +74,13 @@ def test_a_tracer_that_died_says_so(tracer: Tracer) -> None:
         with pytest.raises(RenderError) as caught:
             doomed.trace(product_scene(), samples=1, depth=2)
         assert caught.value.code == "pathtrace_failed"
+
+
+def test_a_tracer_that_hangs_is_ended(tracer: Tracer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.render.tracer.PATIENCE_S", 1.0)
+    with Tracer(threads=1) as stuck:
+        os.kill(stuck._child.pid, signal.SIGSTOP)
+        with pytest.raises(RenderError) as caught:
+            stuck.trace(product_scene(), samples=1, depth=2)
+        assert caught.value.code == "pathtrace_failed"
+        assert stuck._child.poll() == -signal.SIGKILL
