@@ -7,6 +7,9 @@ ended, because a run that is never ended holds its place in the pool for ever.
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
@@ -30,9 +33,22 @@ def prepare(instance: DagsterInstance) -> list[str]:
     return [run.run_id for run in instance.get_runs(RunsFilter(statuses=UNDER_WAY)) if ended(instance, run)]
 
 
+@contextmanager
+def opened(home: Path) -> Iterator[DagsterInstance]:
+    """The instance of a folder of records. Two processes that make its tables at once would trip over each other."""
+    with ExitStack() as stack:
+        with (home / "packshot.lock").open("a") as lock:  # let go of with the file, also by a process that is killed
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            instance = stack.enter_context(DagsterInstance.from_config(str(home)))
+            instance.get_run_records(limit=1)
+            instance.all_asset_keys()
+            instance.all_instigator_state()
+        yield instance
+
+
 def prepare_home(home: Path) -> list[str]:
     """The same for a folder of records."""
-    with DagsterInstance.from_config(str(home)) as instance:
+    with opened(home) as instance:
         return prepare(instance)
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 from dagster import (
-    DagsterInstance,
     Definitions,
     ExecuteInProcessResult,
     InitLoggerContext,
@@ -33,6 +32,7 @@ from pipeline.transient import ENDING, ending
 from resources import configured
 from sensors.decide import Plan, assign_batches, decide, save_states
 from sensors.home import dagster_home
+from sensors.prepare import opened
 from sensors.publish import publish
 from sensors.runs import BATCH_TAG, add_keys, batch_config, run_state
 
@@ -75,7 +75,7 @@ def refresh(home: Path, *, night: bool, quiet: bool) -> dict[str, object]:
     started = time.perf_counter()
     say = _silent if quiet else print
     store, catalogue = resources.store.open(), resources.catalogue.open()
-    with DagsterInstance.from_config(str(home)) as instance:
+    with opened(home) as instance:
         plan = decide(catalogue, store, resources.refiner.identity(), lambda key: run_state(instance, key),
                       retry="everything" if night else "machine")
         say(_summary(plan))
