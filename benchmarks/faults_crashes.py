@@ -94,16 +94,18 @@ def _command(pid: int) -> str:
 
 
 def together(house: House) -> Found:
-    """Two runs of the whole catalogue on one store, begun at the same moment."""
+    """Two runs of the whole catalogue on one store: neither knows of the other when it decides to make everything."""
     found = Found("two runs at once")
     store = house.fresh_store("together", used=False)
-    runs = [house.run(house.first, store) for _ in range(2)]
+    decided = {"call": "sensors.refresh:save_states", "sleep": 3.0}  # one that comes later would find the other's word
+    runs = [house.run(house.first, store, blow=[decided]) for _ in range(2)]
     for run in runs:
         house.forge.wait(run)
         found.count(runs=1)
         found.check(run.status == FAILED, f"one ended with {run.status}: {run.told} {run.said[-1500:]}")
     house.look(store, found, set())
     found.told = {"run": [run.told.get("run") for run in runs]}
+    found.check(found.told["run"] == [list(SKUS)] * 2, f"they had not the same to do: {found.told['run']}")
     house.conclude(house.first, store, found)
     return found
 

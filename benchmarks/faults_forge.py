@@ -7,8 +7,8 @@ thread. It forks a child for each run: a process of its own in a session of its 
 
 A child can be told to blow itself up: ``{"call": "module:Class.function", "at": n, "signal": "SIGSEGV", "when": text}``
 kills it when the n-th call of the function begins whose arguments' text holds ``when``; with ``"raise": [errno, text]``
-the call raises an OSError instead, with ``"unlink": path`` a file is gone when it begins. Production code needs no
-hooks for it.
+the call raises an OSError instead, with ``"unlink": path`` a file is gone when it begins, with ``"sleep": seconds`` it
+takes longer. Production code needs no hooks for it.
 
     with Forge() as forge:
         run = forge.run(["--catalogue", …], log=folder / "run")
@@ -248,6 +248,9 @@ def arm(blow: Mapping[str, Any]) -> None:
         if blow.get("when", "") in repr(arguments) and next(counted) >= blow.get("at", 1):
             if "raise" in blow:
                 raise OSError(*blow["raise"])
+            if "sleep" in blow:
+                time.sleep(blow["sleep"])
+                return usual(*arguments, **named)
             if "unlink" in blow:
                 Path(blow["unlink"]).unlink(missing_ok=True)
                 return usual(*arguments, **named)

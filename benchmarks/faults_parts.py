@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 
-from dagster import AssetKey, DagsterInstance, Definitions, in_process_executor
+from dagster import AssetKey, Definitions, in_process_executor
 
 from assets.sku_graph import sku_graph
 from resources import configured
 from sensors.home import dagster_home
+from sensors.prepare import opened
 
 
 def main(arguments: list[str]) -> int:
@@ -17,7 +18,7 @@ def main(arguments: list[str]) -> int:
     home = dagster_home(store)
     os.environ.update(PACKSHOT_CATALOGUE=catalogue, PACKSHOT_STORE=store, DAGSTER_HOME=str(home))
     definitions = Definitions(assets=[sku_graph], resources=configured().by_key(), executor=in_process_executor)
-    with DagsterInstance.from_config(str(home)) as instance:
+    with opened(home) as instance:
         instance.add_dynamic_partitions("sku", [sku])
         result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance, partition_key=sku, raise_on_error=False,

@@ -46,8 +46,9 @@ def contents(store: Path) -> Contents:
     for table in ("current", "history"):
         rows = [row for part in _parts(store, table) for row in _rows(part.read_bytes())]
         found[f"score_table/{table}"] = "\n".join(sorted(rows))
-    timed = [(row["sku"], row["shot"], row["data_version"]) for path in sorted((store / "timings").glob("*.json"))
-             for row in json.loads(path.read_bytes())["rows"]]
+    # A row per image and run: two runs that made the same image at once have both spent their time.
+    timed = {(row["sku"], row["shot"], row["data_version"]) for path in sorted((store / "timings").glob("*.json"))
+             for row in json.loads(path.read_bytes())["rows"]}
     found["timings"] = json.dumps(sorted(timed))
     found["report"] = str((store / "report" / "index.html").read_text().rstrip().endswith("</html>"))
     return found

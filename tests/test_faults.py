@@ -20,7 +20,7 @@ import pytest
 from benchmarks import faults_crashes, faults_disk
 from benchmarks.faults_catalogue import BROKEN, CHANGED, SKUS, WITHHELD
 from benchmarks.faults_forge import Forge
-from benchmarks.faults_house import Found, House
+from benchmarks.faults_house import FAILED, Found, House
 from benchmarks.faults_store import contents, doubled, kept_rows, torn, unequal
 from sensors.refresh import PUBLISH_PENDING
 
@@ -123,6 +123,18 @@ def test_a_sku_that_always_crashes_waits_and_no_other_does(house: House) -> None
 def test_two_runs_at_once(house: House) -> None:
     assert faults_crashes.together(house).wrong == []
     assert faults_crashes.parts_together(house).wrong == []
+
+
+def test_two_first_runs_make_dagsters_tables_in_turn(house: House) -> None:
+    """One is held up while it makes them; the other would find tables without a version."""
+    store = house.fresh_store("tables", used=False)
+    runs = [house.run(house.first, store, blow=[
+        {"call": "dagster._core.storage.runs.sqlite.sqlite_run_storage:stamp_alembic_rev", "sleep": 1.5}])
+        for _ in range(2)]
+    statuses = {house.forge.wait(run).status for run in runs}  # 0: it came late, and left all to the other
+    assert FAILED in statuses
+    assert statuses <= {0, FAILED}, [run.said[-800:] for run in runs]
+    assert torn(store) == doubled(store) == []
 
 
 def test_the_trials_are_about_what_they_say(house: House) -> None:
