@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import DagsterEventType, DagsterInstance, ExecuteInProcessResult
+from dagster import AssetMaterialization, DagsterEventType, DagsterInstance, ExecuteInProcessResult, MetadataValue
 
 from assets import control_passes, delivered_images, making, product_mesh, sentinel_scores
 from assets.process import RUN_KEY_TAG, ended
@@ -322,3 +323,25 @@ def test_a_run_killed_in_the_middle_shows_red_what_it_was_at_and_nothing_else(tm
         assert "c" not in outcomes(house, key).begun
         assert house.batch("a", "b", "c").success
         assert [house.status(sku) for sku in "abc"] == [GOOD] * 3
+
+
+def test_no_event_stays_in_memory_however_many_skus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each carries thumbnails, and Dagster would keep those of a step until it ends."""
+    names = [f"s{number:02d}" for number in range(20)]
+    alive: list[int] = []
+
+    def produce(sku: Sku, out: ArtifactWriter) -> None:
+        out.json("mesh.json", {})
+        if sku.name == names[-1]:
+            gc.collect()
+            alive.append(sum(isinstance(each, AssetMaterialization) for each in gc.get_objects()))
+
+    cheap = replace(product_mesh.stage, inputs=lambda sku: {"sku": sku.name}, produce=produce,
+                    describe=lambda *_: {"preview": MetadataValue.md("x" * 30_000)})
+    stages = (cheap, *making.STAGES[1:])
+    for module in ("assets.making", "assets.work_through", "assets.job"):
+        monkeypatch.setattr(f"{module}.STAGES", stages)
+    with house_of(small_catalogue(tmp_path / "catalogue", *names), tmp_path / "store") as house:
+        assert house.batch(*names, assets=("product_mesh",)).success
+    assert len(alive) == 1
+    assert alive[0] <= 2
