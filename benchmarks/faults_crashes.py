@@ -42,7 +42,7 @@ def crash_always(house: House) -> Found:
             break
     crashes = sum(run.status == -signal.SIGSEGV for run in runs)
     found.count(crashes=crashes)
-    found.check(crashes == MAX_LOST + 1, f"it was tried {crashes} times: {[run.status for run in runs]}")
+    found.check(MAX_LOST <= crashes <= MAX_LOST + 1, f"it was tried {crashes} times: {[run.status for run in runs]}")
     done = {path.parent.name for path in (store / "delivered_images").glob("*/current.json")}
     found.check(done == set(SKUS) - {CHANGED, BROKEN}, f"delivered were {sorted(done)}")
     found.told = {"statuses": [run.status for run in runs], "last": runs[-1].told}
@@ -97,7 +97,7 @@ def together(house: House) -> Found:
     """Two runs of the whole catalogue on one store: neither knows of the other when it decides to make everything."""
     found = Found("two runs at once")
     store = house.fresh_store("together", used=False)
-    decided = {"call": "sensors.refresh:save_states", "sleep": 3.0}  # one that comes later would find the other's word
+    decided = {"call": "sensors.refresh:_mark", "sleep": 3.0}  # one that comes later would find the other's word
     runs = [house.run(house.first, store, blow=[decided]) for _ in range(2)]
     for run in runs:
         house.forge.wait(run)
