@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +23,10 @@ from pipeline.errors import StoreError
 
 @dataclass(frozen=True, slots=True)
 class S3Settings:
-    """How S3 is reached. None: as the environment, or the profile, says."""
+    """How S3 is reached. None: as the environment, or the profile, says.
+
+    No request is tried again ``patience_s`` after its first try, so an outage is told within twice that time.
+    """
 
     endpoint: str | None = None
     region: str | None = None
@@ -31,7 +34,7 @@ class S3Settings:
     use_ssl: bool = True
     verify: bool | None = None
     attempts: int = 10                         # tries of one request; waits between them double from 0.1 s to 8 s
-    patience_s: float = 45.0                   # no further try after so long; an outage is told within twice that
+    patience_s: float = field(default_factory=lambda: float(os.environ.get("PACKSHOT_S3_PATIENCE_S") or 45.0))
     connect_timeout_s: float = 5.0
     read_timeout_s: float = 20.0               # without a byte; a slow answer that goes on may take longer
     connections: int = 16

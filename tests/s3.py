@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.request import Request, urlopen
 
 import boto3
 from moto.server import ThreadedMotoServer
-from s3fs import S3FileSystem
+
+from pipeline.s3_files import S3Files
 
 SETTINGS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_REGION": "us-east-1"}
@@ -23,8 +25,9 @@ def s3_server(bucket: str) -> Iterator[str]:
     endpoint = f"http://{host}:{port}"
     before = dict(os.environ)
     os.environ.update(SETTINGS, AWS_ENDPOINT_URL=endpoint)
-    S3FileSystem.clear_instance_cache()  # a file system made for an earlier server would be used again
+    S3Files.clear_instance_cache()  # a file system made for an earlier server would be used again
     try:
+        urlopen(Request(f"{endpoint}/moto-api/reset", method="POST")).close()  # what an earlier server here has kept
         boto3.client("s3").create_bucket(Bucket=bucket)
         yield endpoint
     finally:

@@ -16,12 +16,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-from s3fs import S3FileSystem
-
+from pipeline.s3_files import S3Files
 from tests.s3 import s3_server
 
 KINDS = ("throttled", "internal", "slow", "dropped_before", "dropped_inside", "dropped_upload")
@@ -37,6 +36,7 @@ class Weather:
     kinds: tuple[str, ...] = KINDS
     slow_s: float = 0.3
     down: bool = False                         # every connection is closed without an answer
+    down_from: str = ""                        # so it is from the first request with this in its path
     seed: int = 6
 
 
@@ -61,11 +61,13 @@ class Proxy:
         with self._lock:
             self._weather, self._random = weather, random.Random(weather.seed)
 
-    def fate(self, method: str, query: str) -> str:
+    def fate(self, method: str, path: str, query: str) -> str:
         """Count a request, and say what becomes of it; empty where it gets through."""
         with self._lock:
             kind = "LIST" if method == "GET" and "list-type" in query else method
             self.requests[kind] += 1
+            if self._weather.down_from and self._weather.down_from in path:
+                self._weather = replace(self._weather, down=True)
             weather = self._weather
             what = "down" if weather.down else ""
             if not what and self._random.random() < weather.share:
@@ -86,7 +88,7 @@ def faulty_s3(bucket: str, weather: Weather | None = None) -> Iterator[Proxy]:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         os.environ["AWS_ENDPOINT_URL"] = proxy.endpoint
-        S3FileSystem.clear_instance_cache()
+        S3Files.clear_instance_cache()
         try:
             yield proxy
         finally:
@@ -108,7 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         proxy = self.server.proxy
-        fate = proxy.fate(self.command, urlsplit(self.path).query)
+        url = urlsplit(self.path)
+        fate = proxy.fate(self.command, url.path, url.query)
         if fate in ("down", "dropped_before"):
             return self._hang_up()
         length = int(self.headers.get("Content-Length") or 0)
