@@ -290,15 +290,6 @@ class ArtifactStore:
         """The last error of one SKU, if it has one."""
         return _record(self.read_bytes(f"errors/{sku}.json"))
 
-    def record_outcome(self, sku: str, run_key: str, *, failed: bool) -> None:
-        """Say that a request for this SKU was carried out to its end, whatever came of it."""
-        self.write_bytes(f"state/outcomes/{sku}.json", json.dumps({"run_key": run_key, "failed": failed}).encode())
-
-    def outcome(self, sku: str) -> str | None:
-        """Run key of the last request that was carried out for this SKU."""
-        record = _record(self.read_bytes(f"state/outcomes/{sku}.json"))
-        return None if record is None else str(record.get("run_key"))
-
     def skus(self, asset: str) -> list[str]:
         """SKUs with a folder of this asset, sorted."""
         folder = self.root / asset
