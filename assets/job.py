@@ -58,7 +58,6 @@ class Workload:
     selected: Sequence[Stage]
     total: int
     outcomes: OutcomeLog | None = None
-    run_key: str = ""
     plans: bool = False
     started: float = field(default_factory=time.perf_counter)
     done: int = 0
@@ -125,8 +124,6 @@ class Workload:
                 self._anyway(lambda: self.events.plan(job.name, missing[-1:] if missing == self.selected else missing))
         self._anyway(lambda: self.events.closed(job.name))
         self._anyway(lambda: self._outcome(lambda log: log.end(job.name, _outcome(job, unfinished))))
-        if self.run_key and not unfinished:  # until sensors read outcomes
-            self._anyway(lambda: self.bench.store.record_outcome(job.name, self.run_key, failed=job.error is not None))
         self._anyway(lambda: self._say(job, unfinished))
 
     def _leave(self, job: Job, unfinished: bool) -> None:

@@ -50,7 +50,7 @@ def work_through(context: Context, bench: Bench, skus: Sequence[str], selected: 
     run_key = context.run.tags.get(RUN_KEY_TAG, "")  # a run started by hand answers no request
     stages = [stage for stage in STAGES if stage.name in selected]
     work = Workload(bench, events_of(context, why, bench, skus, stages), stages, len(skus),
-                    OutcomeLog(bench.store, run_key, context.run.run_id) if run_key else None, run_key, plans)
+                    OutcomeLog(bench.store, run_key, context.run.run_id) if run_key else None, plans)
     with Stopping() as stopping, Backroom() as backroom:
         _Loop(work, stopping, backroom).run(skus, deadline)
     stopping.raise_if_asked()

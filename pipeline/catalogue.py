@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -259,6 +259,13 @@ class RuleEntry(_Strict):
         return self
 
 
+class NightSettings(_Strict):
+    hours: Annotated[float, Field(gt=0, le=24, description="no SKU is begun later after the start")] = 6.0
+    batch: Annotated[int, Field(ge=1, le=5000, description="SKUs that share a process")] = 200
+    visits: Annotated[int, Field(ge=0, description="SKUs that nothing calls for and that are looked at all the same, "
+                                                   "those longest not looked at first: damage is found so")] = 500
+
+
 class Settings(_Strict):
     """``catalogue.yaml``. Every field is optional."""
 
@@ -279,6 +286,7 @@ class Settings(_Strict):
     channels: Annotated[dict[str, tuple[str, ...]], Field(description="which shops a shot is for: channel names by "
                                                                       "shot name")] = {}
     guard: GuardSettings = GuardSettings()
+    night: NightSettings = NightSettings()
     keep_passes: Literal["all", "failed", "none"] = "all"
     max_texture_megapixels: Annotated[float, Field(gt=0)] = 67.2  # 8192²; bounds memory, 4 bytes a pixel
     max_triangles: Annotated[int, Field(gt=0)] = 5_000_000
@@ -404,9 +412,10 @@ class Catalogue:
         """Legal SKU names, sorted."""
         return [name for name in self.folders() if SKU_PATTERN.fullmatch(name)]
 
-    def illegal(self) -> dict[str, CatalogueError]:
-        """Folders whose name cannot be a SKU, each with its error."""
-        return {name: _illegal_name(name) for name in self.folders() if not SKU_PATTERN.fullmatch(name)}
+    def illegal(self, folders: Iterable[str] | None = None) -> dict[str, CatalogueError]:
+        """Folders whose name cannot be a SKU, each with its error; ``folders`` where they were listed already."""
+        names = self.folders() if folders is None else folders
+        return {name: _illegal_name(name) for name in names if not SKU_PATTERN.fullmatch(name)}
 
     def product(self, sku: str) -> Product:
         """Look at one SKU folder. Raises CatalogueError with what is wrong and what to do."""

@@ -286,6 +286,12 @@ class ArtifactStore:
         found = {name.removesuffix(".json"): _record(read.get(f"errors/{name}")) for name in names}
         return {sku: error for sku, error in found.items() if error is not None}
 
+    def skus_with_errors(self) -> set[str]:
+        """Whose last error is on record: one listing."""
+        folder = self.root / "errors"
+        names = (path.name for path in folder.iterdir()) if folder.exists() else ()
+        return {name.removesuffix(".json") for name in names if name.endswith(".json") and not name.startswith(".")}
+
     def error(self, sku: str) -> dict[str, Any] | None:
         """The last error of one SKU, if it has one."""
         return _record(self.read_bytes(f"errors/{sku}.json"))

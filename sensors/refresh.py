@@ -26,12 +26,15 @@ from assets.process import RUN_KEY_TAG
 from assets.score_table import score_table
 from assets.sku_graph import refresh_batch
 from pipeline.errors import PackshotError, StoreError
+from pipeline.night_runs import plan_night
+from pipeline.outcomes import read_outcomes
 from pipeline.storage_errors import failed_writing
 from pipeline.store import ArtifactStore
 from pipeline.transient import ENDING, ending
 from resources import configured
-from sensors.decide import Plan, assign_batches, decide, save_states
+from sensors.decide import Plan, assign_batches, decide, deciding
 from sensors.home import dagster_home
+from sensors.nightly import night_of
 from sensors.prepare import opened
 from sensors.publish import publish
 from sensors.runs import BATCH_TAG, add_keys, batch_config, run_state
@@ -76,21 +79,32 @@ def refresh(home: Path, *, night: bool, quiet: bool) -> dict[str, object]:
     say = _silent if quiet else print
     store, catalogue = resources.store.open(), resources.catalogue.open()
     with opened(home) as instance:
-        plan = decide(catalogue, store, resources.refiner.identity(), lambda key: run_state(instance, key),
-                      retry="everything" if night else "machine")
+        settings = catalogue.settings.night if night else None
+        deadline = None
+        with deciding(store):
+            plan = decide(catalogue, store, resources.refiner.identity(), lambda key: run_state(instance, key),
+                          retry="everything" if settings else "machine", visits=settings.visits if settings else 0)
+            batches = plan.batches(settings.batch if settings else max(1, len(plan.requests)))
+            keys = assign_batches(plan, batches)
+            if settings:
+                planned = night_of(plan, keys, batches, settings.hours)
+                deadline = planned.deadline
+                plan_night(store, planned)
+            if batches or plan.removed_skus:
+                _mark(store)  # before the states: once they are saved, nobody asks again for what was removed
+            plan.state.save(store)
         say(_summary(plan))
         for name, message in plan.illegal.items():
             say(f"  {name}: {message}")
+        for new, old in plan.renamed.items():
+            say(f"  {new}: renamed from {old}, whose history stays under its name.")
+        if plan.settling:
+            say(f"  still being written, for the next run: {', '.join(plan.settling)}")
         add_keys(plan, instance)
-        batches = plan.batches(max(1, len(plan.requests)))
-        keys = assign_batches(plan, batches)
-        if batches or plan.removed_skus:
-            _mark(store)  # before the states: once they are saved, nobody asks again for what was removed
-        save_states(store, plan.states)
         for key, batch in zip(keys, batches, strict=True):
             _raise_if_ended(jobs.resolve_job_def("refresh_batch").execute_in_process(
-                run_config={**batch_config(batch), **LOGGING}, instance=instance, raise_on_error=False,
-                tags={RUN_KEY_TAG: key, BATCH_TAG: str(len(batch))}))
+                run_config={**batch_config(batch, plan.why, deadline), **LOGGING}, instance=instance,
+                raise_on_error=False, tags={RUN_KEY_TAG: key, BATCH_TAG: str(len(batch))}))
         if batches:
             _mark(store)  # another run may have published, and taken the mark, before all of this was made
         pending = store.read_bytes(PUBLISH_PENDING)
@@ -98,13 +112,14 @@ def refresh(home: Path, *, night: bool, quiet: bool) -> dict[str, object]:
         if published:
             try:
                 jobs.resolve_job_def("publish").execute_in_process(run_config=LOGGING, instance=instance)
-            except Exception as error:
-                raise ending(error) or PackshotError(
-                    "publish_failed", f"Score tables or report could not be written: {error}",
-                    "See the publish run in the Dagster UI (make ui).") from error
+            except Exception as broken:
+                raise ending(broken) or PackshotError(
+                    "publish_failed", f"Score tables or report could not be written: {broken}",
+                    "See the publish run in the Dagster UI (make ui).") from broken
             if store.read_bytes(PUBLISH_PENDING) == pending:  # else marked by another run since: it will publish too
                 (store.root / PUBLISH_PENDING).unlink(missing_ok=True)
-    unfinished = [sku for key, batch in zip(keys, batches, strict=True) for sku in batch if store.outcome(sku) != key]
+    outcomes = {key: read_outcomes(store, key).ended for key in keys}
+    unfinished = [sku for key, batch in zip(keys, batches, strict=True) for sku in batch if sku not in outcomes[key]]
     if unfinished:
         raise PackshotError("run_interrupted", f"{len(unfinished)} SKUs were not reached: "
                             f"{', '.join(unfinished[:5])}.", "Run again; what is done is kept.")
@@ -115,8 +130,12 @@ def refresh(home: Path, *, night: bool, quiet: bool) -> dict[str, object]:
         say(f"  {sku}: {error['message']} [{error['code']}] {error['hint']}")
     say(f"{len(plan.requests)} run, {plan.unchanged} unchanged, {len(failed)} failed "
         f"in {time.perf_counter() - started:.0f} s. Report: {report}")
-    return {"run": [request.sku for request in plan.requests], "unchanged": plan.unchanged, "failed": failed,
-            "illegal": plan.illegal, "removed": plan.removed_skus, "published": published, "report": str(report),
+    postponed = sorted(sku for told in outcomes.values() for sku, each in told.items() if each.result == "postponed")
+    if postponed:
+        say(f"The time was up before {len(postponed)} SKUs; they come first in the next run.")
+    return {"run": [request.sku for request in plan.requests], "why": plan.why, "unchanged": plan.unchanged,
+            "failed": failed, "postponed": postponed, "renamed": plan.renamed, "illegal": plan.illegal,
+            "removed": plan.removed_skus, "published": published, "report": str(report),
             "seconds": round(time.perf_counter() - started, 2)}
 
 

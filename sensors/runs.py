@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRequest, RunsFilter
 
@@ -15,6 +15,9 @@ BATCH_TAG = "packshot/batch"
 # At most so many processes for one look at the catalogue, however many SKUs changed.
 MAX_RUNS = 4
 MIN_SKUS_PER_RUN = 200
+
+# Dagster makes a run of a saved request within so long, or it was lost.
+LAUNCH_S = 300.0
 
 # SQLite takes about this many partition keys in one call.
 KEYS_PER_CALL = 25_000
@@ -42,12 +45,18 @@ def _will_be_tried_again(run: DagsterRun) -> bool:
     return run.tags.get("dagster/will_retry") == "true" and "dagster/auto_retry_run_id" not in run.tags
 
 
-def batch_config(skus: Sequence[str]) -> dict[str, object]:
-    return {"ops": {"work_through": {"config": {"skus": list(skus)}}}}
+def batch_config(skus: Sequence[str], why: Mapping[str, str] | None = None, deadline: float | None = None
+                 ) -> dict[str, object]:
+    """What ``refresh_batch`` is told: which SKUs, why each, and until when new ones may be begun."""
+    told = {sku: why[sku] for sku in skus if sku in why} if why else {}
+    return {"ops": {"work_through": {"config": {"skus": list(skus), "why": told, "deadline": deadline}}}}
 
 
-def batch_request(run_key: str, skus: Sequence[str]) -> RunRequest:
-    return RunRequest(run_key=run_key, run_config=batch_config(skus), tags={BATCH_TAG: str(len(skus))})
+def batch_requests(plan: Plan, keys: Sequence[str], batches: Sequence[Sequence[str]], deadline: float | None = None
+                   ) -> list[RunRequest]:
+    """A run for each batch of a plan."""
+    return [RunRequest(run_key=key, run_config=batch_config(batch, plan.why, deadline),
+                       tags={BATCH_TAG: str(len(batch))}) for key, batch in zip(keys, batches, strict=True)]
 
 
 def new_keys(plan: Plan, instance: DagsterInstance) -> list[str]:

@@ -28,7 +28,8 @@ from tests.small_catalogue import add_box, checks, small_catalogue
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    with house_of(small_catalogue(tmp_path / "catalogue", "a", "b"), tmp_path / "store") as opened:
+    with house_of(small_catalogue(tmp_path / "catalogue", "a", "b"), tmp_path / "store",
+                  {"PACKSHOT_SETTLE_SECONDS": "0", "PACKSHOT_LIGHT": "raster", "PACKSHOT_REFINER": "none"}) as opened:
         yield opened
 
 
@@ -84,6 +85,73 @@ def test_a_changed_texture_and_a_new_folder_are_asked_for_together(house: House)
     assert [skus_of(request) for request in result.run_requests or []] == [["b", "c"]]
 
 
+def test_what_is_being_copied_waits_for_the_next_tick(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PACKSHOT_SETTLE_SECONDS", "600")
+    result = tick(house)
+    assert isinstance(result, SensorResult)
+    assert result.run_requests == []
+    again = tick(house)
+    assert isinstance(again, SkipReason)
+    assert "Still being written: a, b" in str(again.skip_message)
+    monkeypatch.setenv("PACKSHOT_SETTLE_SECONDS", "0")
+    later = tick(house)
+    assert isinstance(later, SensorResult)
+    assert [skus_of(request) for request in later.run_requests or []] == [["a", "b"]]
+
+
+def test_a_tick_that_died_before_its_requests_became_runs_is_made_good(house: House, monkeypatch: pytest.MonkeyPatch
+                                                                       ) -> None:
+    lost = tick(house)
+    assert isinstance(lost, SensorResult)
+    early = tick(house)
+    assert not isinstance(early, SensorResult) or not early.run_requests, "they may still become runs"
+    monkeypatch.setattr("sensors.catalogue_sensor.LAUNCH_S", 0.0)
+    second = tick(house)
+    assert isinstance(second, SensorResult)
+    [first_request], [request] = lost.run_requests or [], second.run_requests or []
+    assert skus_of(request) == ["a", "b"]
+    assert request.run_key != first_request.run_key
+    carry_out(house, second)
+    assert isinstance(tick(house), SkipReason)
+
+
+def test_a_tick_that_died_while_its_requests_became_runs_loses_and_doubles_nothing(
+        house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two runs were asked for; the daemon died after it had started the first."""
+    monkeypatch.setattr("sensors.runs.MIN_SKUS_PER_RUN", 1)
+    result = tick(house)
+    assert isinstance(result, SensorResult)
+    requests = result.run_requests or []
+    assert [skus_of(request) for request in requests] == [["a"], ["b"]]
+    carry_out(house, SensorResult(run_requests=requests[:1],
+                                  dynamic_partitions_requests=result.dynamic_partitions_requests))
+    monkeypatch.setattr("sensors.catalogue_sensor.LAUNCH_S", 0.0)
+    second = tick(house)
+    assert isinstance(second, SensorResult)
+    assert [skus_of(request) for request in second.run_requests or []] == [["b"]]
+
+
+def test_a_texture_reruns_what_it_touches_and_a_limit_judges_alone(house: House) -> None:
+    first = tick(house)
+    assert isinstance(first, SensorResult)
+    carry_out(house, first)
+    checks((10, 20, 200)).save(house.catalogue / "b" / "diffuse.png")
+    texture = tick(house)
+    assert isinstance(texture, SensorResult)
+    [request] = texture.run_requests or []
+    assert request.run_config["ops"]["work_through"]["config"]["why"] == {"b": "texture diffuse.png changed"}
+    carry_out(house, texture)
+    assert [name for name, kept in house.kept("b").items() if kept] == ["product_mesh"]
+    settings = house.catalogue / "catalogue.yaml"
+    settings.write_text(settings.read_text() + "limits: {delivery.fill_share: {fail: 0.999}}\n")
+    limit = tick(house)
+    assert isinstance(limit, SensorResult)
+    [request] = limit.run_requests or []
+    assert set(request.run_config["ops"]["work_through"]["config"]["why"].values()) == {"limits changed"}
+    carry_out(house, limit)
+    assert {name for name, kept in house.kept("a").items() if not kept} <= {"sentinel_scores", "delivered_images"}
+
+
 def test_an_outage_fails_the_tick(house: House) -> None:
     house.catalogue.rename(house.catalogue.with_name("gone"))
     with pytest.raises(Exception, match="no catalogue"):
@@ -99,7 +167,7 @@ def test_the_night_tries_failed_skus_again(house: House) -> None:
     with build_schedule_context(instance=house.instance, resources=house.resources.by_key()) as context:
         requests = nightly_refresh(context)
     assert isinstance(requests, list)
-    assert [skus_of(request) for request in requests] == [["b"]]
+    assert [skus_of(request) for request in requests] == [["b", "a"]], "b failed; a is looked at all the same"
 
 
 def status_tick(house: House, job_name: str, status: DagsterRunStatus) -> RunRequest | SkipReason:
