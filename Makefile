@@ -10,7 +10,7 @@ export PACKSHOT_STORE := $(STORE)
 # One BLAS or OpenMP pool per process: oversubscribed threads are several times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: train-data train-run train-eval setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest bench-refine bench-sentinel bench-night bench-scale bench-scores bench-faults proof proof-lock
+.PHONY: train-data train-run train-eval setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest bench-refine bench-sentinel bench-sensor bench-night bench-scale bench-scores bench-faults proof proof-lock
 
 setup:
 	@./setup.sh
@@ -34,6 +34,9 @@ ui: setup  ## the Dagster UI on the same records as `make run`
 lint: setup  ## style and strict types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+bench-sensor: setup  ## one look at 100,000 files, and its requests to S3 (docs/triggers.md)
+	@$(BIN)/python -m benchmarks.sensor_ticks 2>/dev/null
 
 bench-batches: setup  ## how scattered SKUs should share runs (docs/batches.md)
 	@$(BIN)/python -m benchmarks.scattered_batches 2>/dev/null

@@ -100,7 +100,8 @@ def remote(skus: int) -> None:
         client = boto3.client("s3", endpoint_url=endpoint)
         for number in range(skus):
             for name in FILES:
-                client.put_object(Bucket="catalogue", Key=f"products/sku-{number:06d}/{name}", Body=f"{number}".encode())
+                key = f"products/sku-{number:06d}/{name}"
+                client.put_object(Bucket="catalogue", Key=key, Body=str(number).encode())
         catalogue = Catalogue.at(place("s3://catalogue/products"))
         store = ArtifactStore(place("s3://catalogue/store"))
         print(f"\n{skus * len(FILES)} keys on S3\n| look | requested | requests |\n|---|---|---|")

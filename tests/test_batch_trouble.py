@@ -25,9 +25,8 @@ from assets.sku import Sku
 from assets.stage import Stage
 from pipeline import transient
 from pipeline.errors import StoreError
-from pipeline.mesh import sandbox
 from pipeline.outcomes import RunOutcomes, read_outcomes
-from pipeline.render import tracing
+from pipeline.render.tracer import Tracer
 from pipeline.store import ArtifactStore, ArtifactWriter
 from sensors.home import dagster_home
 from tests.conftest import ROOT
@@ -237,8 +236,11 @@ def test_the_next_sku_is_rendered_while_one_is_scored(house: House, meddle: Any)
             rendering.set()
         whole(sku, out)
 
-    scores = replace(sentinel_scores.stage, produce=lambda sku, out: (wait(sku, out),
-                                                                      sentinel_scores.produce(sku, out))[1])
+    def score(sku: Sku, out: ArtifactWriter) -> None:
+        wait(sku, out)
+        sentinel_scores.produce(sku, out)
+
+    scores = replace(sentinel_scores.stage, produce=score)
     changed = tuple(scores if each is sentinel_scores.stage else
                     replace(each, produce=begin) if each is product_mesh.stage else each for each in making.STAGES)
     with pytest.MonkeyPatch.context() as patch:
@@ -250,7 +252,8 @@ def test_the_next_sku_is_rendered_while_one_is_scored(house: House, meddle: Any)
 
 def doomed(monkeypatch: pytest.MonkeyPatch, times: int) -> list[int]:
     """The first loader processes are killed as soon as they are there."""
-    whole, killed = subprocess.Popen, []
+    whole = subprocess.Popen
+    killed: list[int] = []
 
     def popen(*arguments: Any, **options: Any) -> Any:
         child = whole(*arguments, **options)
@@ -259,7 +262,7 @@ def doomed(monkeypatch: pytest.MonkeyPatch, times: int) -> list[int]:
             killed.append(child.pid)
         return child
 
-    monkeypatch.setattr(sandbox.subprocess, "Popen", popen)
+    monkeypatch.setattr("pipeline.mesh.sandbox.subprocess.Popen", popen)
     return killed
 
 
@@ -281,7 +284,8 @@ def test_a_loader_that_dies_twice_fails_its_sku_alone(house: House, monkeypatch:
 def test_a_tracer_that_dies_is_started_again_and_the_next_sku_works(tmp_path: Path, times: int,
                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("mitsuba")
-    whole, killed = tracing.Tracer.trace, []
+    whole = Tracer.trace
+    killed: list[int] = []
 
     def trace(self: Any, *arguments: Any, **options: Any) -> Any:
         if len(killed) < times:
@@ -289,7 +293,7 @@ def test_a_tracer_that_dies_is_started_again_and_the_next_sku_works(tmp_path: Pa
             os.kill(self._child.pid, signal.SIGKILL)
         return whole(self, *arguments, **options)
 
-    monkeypatch.setattr(tracing.Tracer, "trace", trace)
+    monkeypatch.setattr(Tracer, "trace", trace)
     with house_of(small_catalogue(tmp_path / "catalogue", "a", "b"), tmp_path / "store",
                   {"PACKSHOT_LIGHT": "traced"}) as house:
         assert batch(house, "a", "b").success is (times == 1)
