@@ -13,12 +13,14 @@ from dagster import (
 )
 
 from assets.catalogue_report import catalogue_report
+from assets.night_runs import night_runs
 from assets.process import ended
 from assets.score_table import score_table
 from assets.sku_graph import refresh_batch, sku_graph
 
-publish = define_asset_job("publish", AssetSelection.assets(score_table, catalogue_report),
-                           description="Score tables for analysts and the report page, from whatever is current.")
+publish = define_asset_job("publish", AssetSelection.assets(score_table, night_runs, catalogue_report),
+                           description="Score tables for analysts, what the nights did, and the report page, from "
+                                       "whatever is current.")
 
 # Runs of the SKU graph started by hand in the UI count as well.
 IMAGING_JOBS = (refresh_batch.name, "__ASSET_JOB")

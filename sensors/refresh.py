@@ -22,6 +22,7 @@ from dagster import (
 )
 
 from assets.catalogue_report import catalogue_report
+from assets.night_runs import night_runs
 from assets.process import RUN_KEY_TAG
 from assets.score_table import score_table
 from assets.sku_graph import refresh_batch
@@ -72,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
 def refresh(home: Path, *, night: bool, quiet: bool) -> dict[str, object]:
     """Decide, run what has to run as one batch, publish. Returns counts and errors by SKU."""
     resources = configured()
-    jobs = Definitions(assets=[score_table, catalogue_report], jobs=[refresh_batch, publish],
+    jobs = Definitions(assets=[score_table, night_runs, catalogue_report], jobs=[refresh_batch, publish],
                        resources=resources.by_key(), executor=in_process_executor,
                        loggers={"progress": progress})
     started = time.perf_counter()

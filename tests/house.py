@@ -22,6 +22,7 @@ from dagster._core.loader import LoadingContextForTest
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
 from assets.catalogue_report import catalogue_report
+from assets.night_runs import night_runs
 from assets.partitions import SKUS
 from assets.score_table import score_table
 from assets.sku_graph import STAGES, refresh_batch, sku_graph
@@ -114,8 +115,9 @@ def house_of(catalogue: Path | str, store: Path | str, environment: dict[str, st
     os.environ.update({"PACKSHOT_CATALOGUE": str(catalogue), "PACKSHOT_STORE": str(store), **(environment or {})})
     try:
         resources = configured()
-        definitions = Definitions(assets=[sku_graph, score_table, catalogue_report], jobs=[refresh_batch, publish],
-                                  resources=resources.by_key(), executor=in_process_executor)
+        definitions = Definitions(assets=[sku_graph, score_table, night_runs, catalogue_report],
+                                  jobs=[refresh_batch, publish], resources=resources.by_key(),
+                                  executor=in_process_executor)
         with DagsterInstance.local_temp() as instance:
             yield House(Path(catalogue), resources.store.open(), instance, resources, definitions)
     finally:

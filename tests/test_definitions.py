@@ -19,6 +19,7 @@ GRAPH = {
     "sentinel_scores": ("sentinel", ["product_regions", "refined_images"]),
     "delivered_images": ("delivery", ["sentinel_scores"]),
     "score_table": ("publish", ["sentinel_scores"]),
+    "night_runs": ("publish", ["sentinel_scores"]),
     "catalogue_report": ("publish", ["delivered_images", "score_table"]),
 }
 
