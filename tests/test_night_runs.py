@@ -80,7 +80,8 @@ def test_a_killed_publish_repeats_itself(tmp_path: Path, monkeypatch: pytest.Mon
     other = Night("2026-03-08", 1_771_900_000.0, None, {"z:1": {"z": "new"}})
     plan_night(store, NIGHT)
     plan_night(store, other)
-    whole, done = ArtifactStore.write_bytes, []
+    whole = ArtifactStore.write_bytes
+    done: list[str] = []
 
     def killed(self: ArtifactStore, name: str, data: bytes) -> object:
         if len(done) == written:
