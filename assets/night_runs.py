@@ -34,7 +34,8 @@ def night_runs(context: AssetExecutionContext, store: StoreResource) -> Material
             f"| {result} | {count} |" for result, count in counts.items())),
         "failed": MetadataValue.md(_failures(failed)),
         "slowest": MetadataValue.md("| SKU | seconds | result | why |\n|---|---|---|---|\n" + "\n".join(
-            f"| {row['sku']} | {row['seconds'] or 0.0:.1f} | {row['result']} | {row['why']} |" for row in slowest)),
+            f"| {row['sku']} | {row['seconds'] or 0.0:.1f} | {row['result']} | {_cell(row['why'])} |"
+            for row in slowest)),
         "seconds": MetadataValue.float(round(seconds, 1)),
         "seconds_per_sku": MetadataValue.float(round(seconds / max(1, len(rows)), 2)),
         "nights": MetadataValue.int(len(dates)),
@@ -43,7 +44,12 @@ def night_runs(context: AssetExecutionContext, store: StoreResource) -> Material
 
 
 def _failures(rows: list[dict[str, Any]]) -> str:
-    lines = [f"| {row['sku']} | {row['code']} | {row['message'].replace('|', '/')} | {row['why']} |"
+    lines = [f"| {row['sku']} | {row['code']} | {_cell(row['message'])} | {_cell(row['why'])} |"
              for row in rows[:MOST_FAILED]]
     more = f"\n\nand {len(rows) - MOST_FAILED} more" if len(rows) > MOST_FAILED else ""
     return "| SKU | code | message | why it ran |\n|---|---|---|---|\n" + "\n".join(lines) + more if rows else "none"
+
+
+def _cell(text: str) -> str:
+    """Text that stays in its cell: file names may hold a bar, messages several lines."""
+    return " ".join(text.replace("|", "/").split())

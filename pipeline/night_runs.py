@@ -10,7 +10,7 @@ import io
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -96,7 +96,7 @@ def read_night_runs(store: ArtifactStore, night: str) -> pa.Table:
     try:
         # Not from a path: a folder's name=value would be taken for a column.
         table = pq.read_table(io.BytesIO(data))
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, OSError) as error:  # the latter from a page that does not decompress
         raise StoreError("file_damaged", f"{name} is not a readable Parquet file.", "Run the job `publish`: it is "
                          "written anew while the night is young.") from error
     version = (table.schema.metadata or {}).get(b"schema_version", b"?").decode()
@@ -142,11 +142,14 @@ def _plan(store: ArtifactStore, night: str) -> Night | None:
     try:
         record = json.loads(data)
         schema = int(record.pop("schema", SCHEMA_VERSION))
+        # Before its fields: another version's may differ, and must not be taken for damage.
+        if schema != SCHEMA_VERSION:
+            raise StoreError("schema_unknown", f"{PLANS}/{night}.json has schema {schema}; this version reads "
+                             f"{SCHEMA_VERSION}.", "Use the version that wrote it.")
         plan = Night(**record)
-    except (ValueError, TypeError, AttributeError) as error:
+        datetime.fromtimestamp(plan.started, UTC)
+        runs = {key: {sku: str(why) for sku, why in skus.items()} for key, skus in plan.runs.items()}
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise StoreError("file_damaged", f"{PLANS}/{night}.json cannot be read: {error}",
                          "Delete it: only that night's table is lost.") from error
-    if schema > SCHEMA_VERSION:
-        raise StoreError("schema_unknown", f"{PLANS}/{night}.json has schema {schema}; this version reads "
-                         f"{SCHEMA_VERSION}.", "Use the version that wrote it.")
-    return plan
+    return replace(plan, runs=runs)

@@ -127,6 +127,38 @@ def test_a_torn_plan_and_an_unknown_night_say_what_to_do(tmp_path: Path) -> None
     assert newer.value.code == "schema_unknown"
 
 
+def test_a_newer_plan_with_other_fields_is_not_called_damaged(tmp_path: Path) -> None:
+    """The hint for damage is to delete the file."""
+    store = ArtifactStore(tmp_path)
+    store.write_bytes("state/nights/2026-03-09.json", b'{"schema": 2, "night": "2026-03-09", "batches": []}')
+    with pytest.raises(StoreError) as newer:
+        publish_nights(store, TODAY)
+    assert newer.value.code == "schema_unknown"
+
+
+@pytest.mark.parametrize(("runs", "started"), [('["a"]', "1.0"), ('{"a:1": ["a"]}', "1.0"),
+                                               ('{"a:1": {"a": "new"}}', '"x"'), ('{"a:1": {"a": "new"}}', "1e300")])
+def test_a_plan_of_the_wrong_shape_is_damaged(tmp_path: Path, runs: str, started: str) -> None:
+    store = ArtifactStore(tmp_path)
+    store.write_bytes("state/nights/2026-03-09.json", f'{{"schema": 1, "night": "2026-03-09", "deadline": null, '
+                                                      f'"started": {started}, "runs": {runs}}}'.encode())
+    with pytest.raises(StoreError) as damaged:
+        publish_nights(store, TODAY)
+    assert damaged.value.code == "file_damaged"
+
+
+def test_a_table_with_a_damaged_page_says_so(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path)
+    plan_night(store, Night(NIGHT.night, 1.0, None, {"k": {f"s{each}": f"new {each * 7919}" for each in range(500)}}))
+    publish_nights(store, TODAY)
+    data = bytearray(store.read_bytes("night_runs/night=2026-03-09.parquet") or b"")
+    data[300:900] = bytes(each ^ 0x5A for each in data[300:900])
+    store.write_bytes("night_runs/night=2026-03-09.parquet", bytes(data))
+    with pytest.raises(StoreError) as damaged:
+        read_night_runs(store, NIGHT.night)
+    assert damaged.value.code == "file_damaged"
+
+
 def test_the_asset_tells_the_last_night(tmp_path: Path) -> None:
     with house_of(small_catalogue(tmp_path / "catalogue", "a"), tmp_path / "store") as house:
         assert house.publish().success
@@ -136,12 +168,13 @@ def test_the_asset_tells_the_last_night(tmp_path: Path) -> None:
         from datetime import UTC, datetime
 
         today = datetime.now(UTC).date().isoformat()
-        plan_night(house.store, Night(today, 1.0, None, {"a:1": {"a": "new"}}))
-        OutcomeLog(house.store, "a:1", "run").end("a", Outcome("failed", 2.0, code="mesh_empty", message="No | mesh."))
+        plan_night(house.store, Night(today, 1.0, None, {"a:1": {"a": "texture l|r.png changed"}}))
+        OutcomeLog(house.store, "a:1", "run").end("a", Outcome("failed", 2.0, code="mesh_empty",
+                                                               message="No |\nmesh."))
         assert house.publish().success
         [record] = house.instance.fetch_materializations(AssetKey("night_runs"), limit=1).records
         assert record.asset_materialization is not None
         metadata = record.asset_materialization.metadata
         assert metadata["night"].value == today
         assert "| failed | 1 |" in str(metadata["results"].value)
-        assert "| a | mesh_empty | No / mesh. | new |" in str(metadata["failed"].value)
+        assert "| a | mesh_empty | No / mesh. | texture l/r.png changed |" in str(metadata["failed"].value)
