@@ -10,6 +10,7 @@ import secrets
 import sqlite3
 import sys
 import time
+import uuid
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,7 +24,7 @@ from dagster import (
 
 from assets.catalogue_report import catalogue_report
 from assets.night_runs import night_runs
-from assets.process import RUN_KEY_TAG
+from assets.process import RUN_KEY_TAG, process_tags
 from assets.score_table import score_table
 from assets.sku_graph import refresh_batch
 from pipeline.errors import PackshotError, StoreError
@@ -103,9 +104,13 @@ def refresh(home: Path, *, night: bool, quiet: bool) -> dict[str, object]:
             say(f"  still being written, for the next run: {', '.join(plan.settling)}")
         add_keys(plan, instance)
         for key, batch in zip(keys, batches, strict=True):
+            run_id = str(uuid.uuid4())
+            # Whose run it is stands on it from the first moment: one that is killed before it can say so itself
+            # would be waited for for ever.
+            tags = {RUN_KEY_TAG: key, BATCH_TAG: str(len(batch)), **process_tags(run_id)}
             _raise_if_ended(jobs.resolve_job_def("refresh_batch").execute_in_process(
-                run_config={**batch_config(batch, plan.why, deadline), **LOGGING}, instance=instance,
-                raise_on_error=False, tags={RUN_KEY_TAG: key, BATCH_TAG: str(len(batch))}))
+                run_config={**batch_config(batch, plan.why, deadline), **LOGGING}, instance=instance, run_id=run_id,
+                raise_on_error=False, tags=tags))
         if batches:
             _mark(store)  # another run may have published, and taken the mark, before all of this was made
         pending = store.read_bytes(PUBLISH_PENDING)

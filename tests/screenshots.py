@@ -113,6 +113,8 @@ def morning(day: Day, store: Path) -> None:
     day.open(f"/runs/{night}", "STEP_FAILURE")
     page.get_by_placeholder("Filter…").fill(f"/{len(PRODUCTS) + 1}]")
     day.take("run")
+    day.open("/assets/night_runs", "Latest materialization")
+    day.take("night")
     day.open("/assets/refined_images?view=partitions&partition=court-sneaker-green", "Latest materialization")
     page.get_by_text("[Show Markdown]").first.click()
     day.take("image")

@@ -72,6 +72,14 @@ def test_killed_at_a_point_and_run_again(house: House, points: list[str]) -> Non
     assert found.wrong == []
 
 
+def test_a_run_that_is_killed_before_it_says_whose_it_is_is_not_waited_for(house: House) -> None:
+    store, found = house.fresh_store("early", used=False), Found("killed early")
+    run = house.finish(house.first, store, blow=[{"call": "assets.sku_graph:work_through"}])
+    assert run.status == -signal.SIGKILL
+    house.conclude(house.first, store, found)
+    assert found.wrong == []
+
+
 def test_a_full_and_a_read_only_disk_are_said_in_words(house: House) -> None:
     store, found = house.fresh_store("full", used=False), Found("full")
     for file, number, code in ((f"refined_images/{CHANGED}/current.json", errno.ENOSPC, "store_full"),
