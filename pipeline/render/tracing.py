@@ -124,7 +124,8 @@ def in_light_of(passes: ControlPasses, product: F32) -> ControlPasses:
     whole = np.concatenate([alpha * (albedo * diffuse + specular + passes.emissive), alpha], axis=-1)
     beauty = passes.beauty.copy()
     beauty[..., :3] = whole[..., :3] + (1.0 - alpha) * passes.plate
-    return replace(passes, product=whole.astype(np.float32), diffuse=diffuse, specular=specular,
+    # What a file can hold, as all passes are: an image must not depend on whether they were loaded or just made.
+    return replace(passes, product=whole.astype(np.float16).astype(np.float32), diffuse=diffuse, specular=specular,
                    beauty=beauty.astype(np.float16).astype(np.float32), traced=True)
 
 
