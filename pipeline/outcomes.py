@@ -93,12 +93,11 @@ def read_outcomes(store: ArtifactStore, run_key: str) -> RunOutcomes:
     """Everything that runs under this key have told, the latest word on each SKU."""
     ended: dict[str, Outcome] = {}
     begun: set[str] = set()
-    folder = store.root / folder_of(run_key)
-    parts = sorted(folder.iterdir(), key=str) if folder.exists() else []
-    for part in parts:
-        if not part.name.endswith(".json") or part.name.startswith("."):
-            continue
-        record = json.loads(part.read_text())
+    folder = folder_of(run_key)
+    parts = sorted(name for name in store.listing(store.root / folder)
+                   if name.endswith(".json") and not name.startswith("."))
+    for data in store.read_all([f"{folder}/{name}" for name in parts]).values():
+        record = json.loads(data)
         begun |= set(record["begun"])
         for sku, entry in record["ended"].items():
             outcome = Outcome(**_tupled(entry))

@@ -47,7 +47,7 @@ def failed_writing(error: Exception, folder: Path) -> StoreError | None:
     What the error says is believed where it speaks of a file inside the folder, or of a full disk anywhere. Where a
     native writer failed without saying why, the disk is asked.
     """
-    for each in _causes(error):
+    for each in causes(error):
         if isinstance(each, OSError) and each.errno is not None:
             inside = each.filename is None or str(each.filename).startswith(str(folder))
             named = _named(each, str(each.filename or folder), writing=True)
@@ -89,7 +89,8 @@ def _full(what: str) -> StoreError:
                       "is kept.")
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was raised from, outermost first."""
     seen: set[int] = set()
     now: BaseException | None = error
     while now is not None and id(now) not in seen:

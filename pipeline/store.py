@@ -280,17 +280,15 @@ class ArtifactStore:
 
     def errors(self) -> dict[str, dict[str, Any]]:
         """Last error by SKU, of those that have one."""
-        names = sorted(name for name in self.listing(self.root / "errors")
-                       if name.endswith(".json") and not name.startswith("."))
-        read = self.read_all([f"errors/{name}" for name in names])
-        found = {name.removesuffix(".json"): _record(read.get(f"errors/{name}")) for name in names}
+        skus = sorted(self.skus_with_errors())
+        read = self.read_all([f"errors/{sku}.json" for sku in skus])
+        found = {sku: _record(read.get(f"errors/{sku}.json")) for sku in skus}
         return {sku: error for sku, error in found.items() if error is not None}
 
     def skus_with_errors(self) -> set[str]:
         """Whose last error is on record: one listing."""
-        folder = self.root / "errors"
-        names = (path.name for path in folder.iterdir()) if folder.exists() else ()
-        return {name.removesuffix(".json") for name in names if name.endswith(".json") and not name.startswith(".")}
+        return {name.removesuffix(".json") for name in self.listing(self.root / "errors")
+                if name.endswith(".json") and not name.startswith(".")}
 
     def error(self, sku: str) -> dict[str, Any] | None:
         """The last error of one SKU, if it has one."""

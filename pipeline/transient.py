@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 from pipeline.errors import PackshotError, StoreError
+from pipeline.storage_errors import causes
 
 Result = TypeVar("Result")
 
@@ -41,7 +42,7 @@ def waits_for(error: BaseException) -> tuple[float, ...]:
     """Seconds to wait before each further try after such an error; none where it will not pass."""
     if ending(error) is not None:
         return ()
-    for each in _causes(error):
+    for each in causes(error):
         if isinstance(each, PackshotError) and each.code in CHILDREN:
             return (0.0,)
         if _passes(each):
@@ -51,7 +52,7 @@ def waits_for(error: BaseException) -> tuple[float, ...]:
 
 def ending(error: BaseException) -> StoreError | None:
     """The error that ends a whole batch, where this is one: the store, or the disk of Dagster's records, is full."""
-    for each in _causes(error):
+    for each in causes(error):
         if isinstance(each, PackshotError) and each.code in ENDING:
             return StoreError(each.code, each.message, each.hint)
         number = each.errno if isinstance(each, OSError) else None
@@ -94,13 +95,3 @@ def _passes(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return isinstance(error, ConnectionError | TimeoutError) or error.errno in _ERRNOS
     return isinstance(error, MemoryError) or _SQLITE_BUSY in str(error)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was raised from, outermost first."""
-    seen: set[int] = set()
-    now: BaseException | None = error
-    while now is not None and id(now) not in seen:
-        seen.add(id(now))
-        yield now
-        now = now.__cause__ or now.__context__

@@ -183,8 +183,7 @@ class _Look:
             else:
                 found.append((_rank(request, current), request))
         idle.sort(key=lambda sku: (state.skus[sku].visited, sku))
-        found += [(9, Request(sku, "visited", "the longest not looked at")) for sku in idle[:visits]
-                  if not self._waits(state.skus[sku])]
+        found += [(9, Request(sku, "visited", "the longest not looked at")) for sku in idle[:visits]]
         found.sort(key=lambda each: each[0])  # stable: by name within a rank
         self._ask([request for _, request in found], basis)
         self._forget_old()
@@ -215,10 +214,6 @@ class _Look:
             return state if ran == "in_flight" else replace(state, answered=True, postponed=True, lost=0)
         return replace(state, answered=True, postponed=False, visited=outcome.at, lost=0,
                        failure=outcome.kind if outcome.result == "failed" else "")
-
-    def _waits(self, state: SkuState) -> bool:
-        """Whether only its owner, or the night, can help it."""
-        return state.lost >= MAX_LOST or bool(state.failure)
 
     # What is there
 
