@@ -17,6 +17,7 @@ from collections.abc import Collection, Mapping, Sequence
 from assets import control_passes, refined_images
 from assets.backroom import Backroom
 from assets.bucket_events import events_of
+from assets.connections import hold_connections
 from assets.events import Context
 from assets.job import Job, Workload
 from assets.making import REFINE, SCORE, STAGES, kept_version
@@ -46,6 +47,7 @@ def work_through(context: Context, bench: Bench, skus: Sequence[str], selected: 
         why: reasons by SKU, in words.
         deadline: seconds since 1970 after which no SKU is begun.
     """
+    hold_connections(context.instance)
     context.instance.add_run_tags(context.run.run_id, process_tags(context.run.run_id))
     run_key = context.run.tags.get(RUN_KEY_TAG, "")  # a run started by hand answers no request
     stages = [stage for stage in STAGES if stage.name in selected]

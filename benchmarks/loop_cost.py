@@ -205,7 +205,8 @@ def same_images(folder: Path, skus: Sequence[str]) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--skus", type=int, default=40)
-    parser.add_argument("--postgres", metavar="URL", help="keep Dagster's records there instead of in SQLite")
+    parser.add_argument("--postgres", metavar="URL",
+                        help="postgresql+psycopg2://…: keep Dagster's records there instead of in SQLite")
     parser.add_argument("--folder", type=Path, help="where to work; a temporary folder by default")
     options = parser.parse_args()
     os.environ.setdefault("PACKSHOT_LIGHT", "raster")

@@ -94,4 +94,5 @@ def _passes(error: BaseException) -> bool:
         return error.code in MACHINE
     if isinstance(error, OSError):
         return isinstance(error, ConnectionError | TimeoutError) or error.errno in _ERRNOS
-    return isinstance(error, MemoryError) or _SQLITE_BUSY in str(error)
+    lost = getattr(error, "connection_invalidated", False)  # SQLAlchemy's word for a server that has hung up
+    return isinstance(error, MemoryError) or lost is True or _SQLITE_BUSY in str(error)
