@@ -10,17 +10,18 @@ from typing import Any
 
 from dagster import MetadataValue
 
-from assets import product_mesh, product_regions
+from assets import product_mesh, product_regions, reference_shots
 from assets.background import Background
 from assets.sku import Sku
 from assets.stage import Metadata, Stage, sku_spec
 from assets.texture_hashes import texture_hashes
 from assets.thumbnails import montage, write_png
+from pipeline.catalogue import Shot
 from pipeline.render import VERSION, preview_images, save_passes, stage_hash
 from pipeline.render.types import ControlPasses
 from pipeline.store import Artifact, ArtifactWriter
 
-spec = sku_spec("control_passes", deps=[product_mesh.spec, product_regions.spec], group="render",
+spec = sku_spec("control_passes", deps=[product_mesh.spec, product_regions.spec, reference_shots.spec], group="render",
                 kinds={"opengl", "openexr"}, version=VERSION,
                 description="One EXR per shot with every control pass, and PNG previews. Rendered by headless OpenGL, "
                             "light on the product path-traced where that works; the first asset that reads textures.")
@@ -33,12 +34,18 @@ def inputs(sku: Sku) -> dict[str, Any]:
         "mesh": mesh.data_version,
         "light": sku.bench.renderer.light_here(),
         "textures": texture_hashes(sku, mesh),
-        "shots": [{**asdict(shot), "prompt": ""} for shot in sku.shots],
+        "shots": [_told(shot) for shot in sku.shots],
         "environments": {shot.environment: hashlib.sha256(sku.product.environment(shot.environment)).hexdigest()
                          for shot in sku.shots if shot.environment},
-        "stages": {shot.stage: stage_hash(shot.stage) for shot in sku.shots},
+        "stages": {shot.stage: stage_hash(shot) for shot in sku.shots},
         "regions": [asdict(region) for region in sku.regions if region.name in framed],
     }
+
+
+def _told(shot: Shot) -> dict[str, Any]:
+    """A shot as its passes depend on it; what only a shot in a photo has is left out of the others."""
+    told = {**asdict(shot), "prompt": ""}
+    return told if shot.backplate else {key: value for key, value in told.items() if key not in ("backplate", "light")}
 
 
 def produce(sku: Sku, out: ArtifactWriter) -> None:

@@ -5,14 +5,22 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from assets import control_passes, delivered_images, product_mesh, product_regions, refined_images, sentinel_scores
+from assets import (
+    control_passes,
+    delivered_images,
+    product_mesh,
+    product_regions,
+    reference_shots,
+    refined_images,
+    sentinel_scores,
+)
 from assets.sku import Sku
 from assets.stage import Stage
 from pipeline.store import Artifact
 from pipeline.timings import MADE_IN
 
-STAGES: tuple[Stage, ...] = (product_mesh.stage, product_regions.stage, control_passes.stage, refined_images.stage,
-                             sentinel_scores.stage, delivered_images.stage)
+STAGES: tuple[Stage, ...] = (product_mesh.stage, product_regions.stage, reference_shots.stage, control_passes.stage,
+                             refined_images.stage, sentinel_scores.stage, delivered_images.stage)
 REFINE = STAGES.index(refined_images.stage)
 SCORE = STAGES.index(sentinel_scores.stage)
 
@@ -44,7 +52,7 @@ def make(stage: Stage, sku: Sku) -> Made:
         pending.writer.metadata[MADE_IN] = sku.bench.run_id
         produced = time.perf_counter()
     assert pending.artifact is not None
-    if stage.name in ("product_mesh", "product_regions"):
+    if stage.name in ("product_mesh", "product_regions", "reference_shots"):
         sku.forget()
     sku.note(pending.artifact)
     ended = time.perf_counter()

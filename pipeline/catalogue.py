@@ -100,6 +100,20 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class PhotoLight:
+    """The light of a photo, as far as it tells."""
+
+    azimuth_deg: float = -45.0                 # as a stage's: 0 is behind the camera, positive to its right
+    elevation_deg: float = 58.0
+    width_deg: float = 60.0                    # of the source, as seen from the product
+    key_share: float = 0.45                    # of the light on the ground that a shadow takes away
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)  # linear, of mean 1
+    exposure: float = 1.0                      # of our own stages'
+    blur_px: float = 0.0                       # sigma of the lens, in pixels of the shot
+    grain: float = 0.0                         # sigma of the noise, in codes
+
+
+@dataclass(frozen=True, slots=True)
 class Shot:
     """One picture to take of a product."""
 
@@ -113,6 +127,8 @@ class Shot:
     instances: tuple[Instance, ...] = (Instance(),)
     prompt: str = ""                           # appended to the product's own prompt
     framed_region: str | None = None           # frame this region instead of the whole product
+    backplate: str = ""                        # sha256 of the photo's plate, where the shot is one in a photo
+    light: PhotoLight | None = None            # of that photo
 
 
 RegionKind = Literal["label", "logo", "stitching"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from pipeline.reference import (
     Photo,
     Placement,
     Pose,
+    PoseAtlas,
     Segmentation,
     from_mask,
     front_angle,
@@ -51,22 +53,47 @@ class Solved:
     placement: Placement
 
 
-def solve(data: bytes, name: str, read: Read, mesh: Mesh, category: str) -> Solved:
-    """Segment a photo and place the product in it. Raises PhotoError where no pose can even be proposed.
+class PhotoSolver:
+    """Places one mesh in photos; what all of them are compared with is drawn once. Use as a context manager."""
 
-    Whether the answer is sure enough is in ``placement.problem``.
-    """
-    hint_file = f"{PurePosixPath(name).stem}.yaml"
-    hint_text = read(hint_file)
-    hints = Hints() if hint_text is None else read_hints(hint_text.decode("utf-8", "replace"), hint_file)
-    photo = read_photo(data, name)
-    found = _masked(hints.mask, read, photo) if hints.mask else segment(photo.pixels)
-    pairs = category == "footwear"
-    with SilhouetteRenderer(mesh, cells=ATLAS_CELLS) as coarse:
-        atlas = pose_atlas(mesh, coarse.draw, partners=pairs if hints.pair is None else hints.pair)
-    with SilhouetteRenderer(mesh, cells=CELLS) as silhouettes:
-        placement = place(mesh, atlas, silhouettes.draw, photo, found, hints, pairs=pairs)
-    return Solved(photo, hints, found, placement)
+    def __init__(self, mesh: Mesh, category: str, atlases: Mapping[bool, PoseAtlas] | None = None) -> None:
+        """``atlases``: drawn before of the same mesh, by whether they hold its mirror image."""
+        self._mesh, self._pairs = mesh, category == "footwear"
+        self.atlases = dict(atlases or {})
+        self._silhouettes = SilhouetteRenderer(mesh, cells=CELLS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+                 ) -> None:
+        self._silhouettes.close()
+
+    def solve(self, data: bytes, name: str, read: Read) -> Solved:
+        """Segment a photo and place the product in it. Raises PhotoError where no pose can even be proposed.
+
+        Whether the answer is sure enough is in ``placement.problem``.
+        """
+        hint_file = f"{PurePosixPath(name).stem}.yaml"
+        hint_text = read(hint_file)
+        hints = Hints() if hint_text is None else read_hints(hint_text.decode("utf-8", "replace"), hint_file)
+        photo = read_photo(data, name)
+        found = _masked(hints.mask, read, photo) if hints.mask else segment(photo.pixels)
+        atlas = self._atlas(self._pairs if hints.pair is None else hints.pair)
+        placement = place(self._mesh, atlas, self._silhouettes.draw, photo, found, hints, pairs=self._pairs)
+        return Solved(photo, hints, found, placement)
+
+    def _atlas(self, partners: bool) -> PoseAtlas:
+        if partners not in self.atlases:
+            with SilhouetteRenderer(self._mesh, cells=ATLAS_CELLS) as coarse:
+                self.atlases[partners] = pose_atlas(self._mesh, coarse.draw, partners=partners)
+        return self.atlases[partners]
+
+
+def solve(data: bytes, name: str, read: Read, mesh: Mesh, category: str) -> Solved:
+    """Place a mesh in one photo; see :class:`PhotoSolver`."""
+    with PhotoSolver(mesh, category) as solver:
+        return solver.solve(data, name, read)
 
 
 def as_dict(solved: Solved, mesh: Mesh) -> dict[str, Any]:
@@ -130,8 +157,8 @@ def _drawn(mesh: Mesh, textures: Textures, photo: Photo, poses: Sequence[Pose]) 
 def camera_of(photo: Photo, pose: Pose) -> CameraMatrices:
     """The photo's camera, with the mesh where a pose puts it."""
     height, width = photo.pixels.shape[:2]
-    far = 10.0 * float(np.linalg.norm(np.asarray(pose.view)[:3, 3])) + 1e-6
-    near = far * 1e-4
+    far = 5.0 * float(np.linalg.norm(np.asarray(pose.view)[:3, 3])) + 1e-6
+    near = far * 0.02
     projection = np.zeros((4, 4))
     projection[0, 0], projection[1, 1] = 2.0 * photo.focal_px / width, 2.0 * photo.focal_px / height
     projection[2, 2], projection[2, 3] = (far + near) / (near - far), 2.0 * far * near / (near - far)

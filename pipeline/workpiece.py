@@ -15,9 +15,18 @@ from pipeline.catalogue import Product, Region, Settings, Shot
 from pipeline.errors import CatalogueError, TextureError
 from pipeline.mesh import load_mesh
 from pipeline.mesh.types import Mesh, TextureRef
-from pipeline.render import Environment, Renderer, Textures, load_passes, load_textures, read_panorama
+from pipeline.render import (
+    Environment,
+    Renderer,
+    Textures,
+    load_passes,
+    load_textures,
+    read_panorama,
+    shot_from_dict,
+)
+from pipeline.render.in_photo import in_photo
 from pipeline.render.textures import key_of
-from pipeline.render.types import ControlPasses
+from pipeline.render.types import ControlPasses, Replaced
 from pipeline.shots import shots_for
 from pipeline.store import Artifact, ArtifactStore
 
@@ -67,7 +76,13 @@ class Workpiece:
 
     @cached_property
     def shots(self) -> tuple[Shot, ...]:
-        return shots_for(self.product, self.settings, self.regions)
+        return (*shots_for(self.product, self.settings, self.regions), *self.photo_shots)
+
+    @property
+    def photo_shots(self) -> tuple[Shot, ...]:
+        """Shots in accepted reference photos; none where nobody has looked at the photos yet."""
+        solved = self._artifacts.get("reference_shots") or self.store.current("reference_shots", self.name)
+        return () if solved is None else tuple(shot_from_dict(entry) for entry in solved.json("shots.json"))
 
     def shot(self, name: str) -> Shot:
         """One shot by name. Raises CatalogueError with the names there are."""
@@ -104,8 +119,16 @@ class Workpiece:
         passes = self.get_renderer().render(self.mesh, shot, self.textures, region, self._environment(shot))
         if self.product.category != "footwear":
             passes = replace(passes, toe_direction=None)  # a mug has a front, but no toe to check on its own
+        if shot.backplate:
+            passes = in_photo(passes, self._photo(shot.name, "plate"), Replaced(
+                self._photo(shot.name, "photo"), self._photo(shot.name, "mask")[..., 0] > 127))
         self._passes[shot.name] = passes
         return passes
+
+    def _photo(self, shot: str, kind: str) -> NDArray[np.uint8]:
+        """(H, W, 3) one of the pictures of a shot in a photo."""
+        with Image.open(self.artifact("reference_shots").path(f"{shot}.{kind}.png")) as image:
+            return np.asarray(image.convert("RGB"))
 
     def _environment(self, shot: Shot) -> Environment | None:
         if not shot.environment:

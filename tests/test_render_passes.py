@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from pipeline.catalogue import Instance
+from pipeline.catalogue import Instance, Shot
 from pipeline.colour import srgb_decode, to_display
 from pipeline.errors import RenderError
 from pipeline.mesh.types import Front, Material, TextureRef
@@ -268,12 +268,12 @@ def test_every_stage_lights_the_product_and_tells_its_key(renderer: Renderer, st
     assert np.isfinite(passes.plate).all()
     assert passes.plate.min() >= 0.0
     assert sum(passes.key_chromaticity) == pytest.approx(1.0)
-    assert passes.stage_hash == stage_hash(stage)
+    assert passes.stage_hash == stage_hash(passes.shot)
     assert passes.white_backdrop == (stage == "white")
 
 
 def test_stages_differ_in_their_hash() -> None:
-    assert len({stage_hash(name) for name in STAGES}) == len(STAGES)
+    assert len({stage_hash(Shot("a", stage=name)) for name in STAGES}) == len(STAGES)
 
 
 def test_the_same_shot_gives_the_same_bytes() -> None:

@@ -8,22 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Protocol
 
+from pipeline.refine.factory import PresetFactory
 from pipeline.refine.lock import VERSION, lock
 from pipeline.refine.lock_settings import LockSettings
 from pipeline.refine.settings import RefinerSettings
 from pipeline.refine.types import Refined, Refiner, RefineRequest, RefinerIdentity
-
-
-class PresetFactory(Protocol):
-    """What a preset's class offers before it is made."""
-
-    def __call__(self, settings: RefinerSettings) -> Refiner: ...
-
-    def identity_of(self, settings: RefinerSettings) -> RefinerIdentity:
-        """Cheap: no torch, no weights in memory. Raises RefineError where the model cannot be found."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

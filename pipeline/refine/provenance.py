@@ -37,6 +37,9 @@ GENERATED = _SCHEME + "trainedAlgorithmicMedia"
 # relief: shape, framing, colours and print are the render's own. trainedAlgorithmicMedia would say that a model
 # made the product up; digitalCreation and algorithmicallyEnhanced would hide that one was asked.
 MODULATED = _SCHEME + "compositeWithTrainedAlgorithmicMedia"
+# "Composite including synthetic elements": a photo in which our render stands. One whose product a trained model
+# has refined keeps the stronger word.
+COMPOSED = _SCHEME + "compositeSynthetic"
 
 _XMP_KEY = "XML:com.adobe.xmp"
 _NAMESPACE = "urn:packshot:provenance:1/"

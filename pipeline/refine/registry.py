@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pipeline.errors import RefineError
+from pipeline.refine.factory import PresetFactory
+from pipeline.refine.in_photo import PhotographingFactory
 from pipeline.refine.lock_settings import UNTRUSTED, LockSettings
-from pipeline.refine.locked import LockedFactory, PresetFactory
+from pipeline.refine.locked import LockedFactory
 
 PRESETS: dict[str, PresetFactory] = {}
 Factory = TypeVar("Factory", bound=PresetFactory)
@@ -16,10 +18,11 @@ Factory = TypeVar("Factory", bound=PresetFactory)
 def preset(name: str, lock: LockSettings | None = UNTRUSTED) -> Callable[[Factory], Factory]:
     """Register a refiner class under the name that settings use; its pictures go through the identity lock.
 
-    ``lock`` says how far the refiner can be trusted; None is for pictures that are the renderer's own.
+    Pictures of shots in a photo become part of it. ``lock`` says how far the refiner can be trusted; None is for
+    pictures that are the renderer's own.
     """
     def register(factory: Factory) -> Factory:
-        PRESETS[name] = factory if lock is None else LockedFactory(factory, lock)
+        PRESETS[name] = PhotographingFactory(factory if lock is None else LockedFactory(factory, lock))
         return factory
     return register
 

@@ -18,9 +18,9 @@ import numpy as np
 import OpenEXR
 from numpy.typing import NDArray
 
-from pipeline.catalogue import Camera, EmbeddedCameraRef, Instance, OrbitCamera, Shot, SolvedCamera
+from pipeline.catalogue import Camera, EmbeddedCameraRef, Instance, OrbitCamera, PhotoLight, Shot, SolvedCamera
 from pipeline.errors import StoreError
-from pipeline.render.types import CameraMatrices, ControlPasses
+from pipeline.render.types import CameraMatrices, ControlPasses, Replaced
 
 SCHEMA = 1
 _PREFIX = "packshot."
@@ -54,6 +54,9 @@ def save_passes(passes: ControlPasses, path: str | os.PathLike[str]) -> None:
                 product[f"{layer}.{channel}"] = _plane(values[..., index], dtype)
     for layer in _ID_LAYERS:
         product[f"{layer}.ID"] = _plane(getattr(passes, layer)[inside], np.uint32)
+    if passes.replaced is not None:
+        for index, channel in enumerate("RGBA"):
+            frame[f"photo.{channel}"] = _plane(_photo_layer(passes.replaced)[..., index], np.float16)
     window = (np.zeros(2, np.int32), np.array([width - 1, height - 1], np.int32))
     common = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, "displayWindow": window}
     cropped = (np.array([left, top], np.int32), np.array([right - 1, bottom - 1], np.int32))
@@ -95,6 +98,9 @@ def load_passes(path: str | os.PathLike[str]) -> ControlPasses:
         arrays[layer] = np.zeros((height, width), np.uint32)
         arrays[layer][inside] = product[f"{layer}.ID"]
     about = json.loads(header[_PREFIX + "about"])
+    if "photo.R" in frame:
+        photo = np.stack([frame[f"photo.{channel}"] for channel in "RGBA"], axis=-1)
+        arrays["replaced"] = Replaced(photo[..., :3].astype(np.uint8), photo[..., 3] > 0.5)
     return ControlPasses(
         shot=shot_from_dict(json.loads(header[_PREFIX + "shot"])),
         camera=CameraMatrices(np.array(about["view"]), np.array(about["projection"])),
@@ -118,11 +124,18 @@ def shot_from_dict(values: Mapping[str, Any]) -> Shot:
     kind = _CAMERAS[given.pop("kind")]
     camera: Camera = kind(**{name: _tuples(value) for name, value in given.items()})
     instances = tuple(Instance(_tuples(entry["world"]), entry["mirrored"]) for entry in values["instances"])
-    return Shot(**{**values, "camera": camera, "instances": instances})
+    given_light = values.get("light")
+    light = PhotoLight(**{name: _tuples(value) for name, value in given_light.items()}) if given_light else None
+    return Shot(**{**values, "camera": camera, "instances": instances, "light": light})
 
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(entry) for entry in value) if isinstance(value, list | tuple) else value
+
+
+def _photo_layer(replaced: Replaced) -> NDArray[np.float32]:
+    """(H, W, 4) code values, which a half holds exactly, and the mask."""
+    return np.concatenate([replaced.photo, replaced.mask[..., None]], axis=-1).astype(np.float32)
 
 
 def _plane(values: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:

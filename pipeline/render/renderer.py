@@ -29,7 +29,7 @@ from pipeline.render.sets.draw import SetBuffers, draw_set
 from pipeline.render.shadows import DEFINES, ShadowAtlas, cast_shadows, light_floor
 from pipeline.render.soften import COARSE, TOLERANCE, VICINITY, SoftShadows, bind_textures
 from pipeline.render.stage import Environment, Stage
-from pipeline.render.stages import find_stage
+from pipeline.render.stages import stage_of_shot
 from pipeline.render.targets import Targets, draw_fullscreen
 from pipeline.render.textures import Textures
 from pipeline.render.types import ControlPasses
@@ -113,7 +113,7 @@ class Renderer:
         ``shot_unframeable``.
         """
         started = time.perf_counter()
-        stage = find_stage(shot.stage)
+        stage = stage_of_shot(shot)
         scene = compose(mesh, shot, textures, region, placement=self._place(mesh, shot.instances),
                         stage=stage if environment is None else lit_by(stage, environment))
         composed = time.perf_counter() - started
@@ -126,6 +126,11 @@ class Renderer:
         # Other contexts of this process may have been current in between.
         with self.context:
             return self._draw(scene, indirect)
+
+    def plain(self, scene: Scene) -> ControlPasses:
+        """As ``draw`` without ``indirect``, whatever a renderer's own light is: a quick look at outline and shadow."""
+        with self.context:
+            return self._draw(scene, indirect=False)
 
     def _draw(self, scene: Scene, indirect: bool) -> ControlPasses:
         self.seconds = {}

@@ -19,7 +19,7 @@ from pipeline.render.camera import Target, solve_camera, world_points
 from pipeline.render.framing import region_target
 from pipeline.render.heading import Heading
 from pipeline.render.stage import Stage
-from pipeline.render.stages import find_stage
+from pipeline.render.stages import stage_of_shot
 from pipeline.render.textures import Textures
 from pipeline.render.types import CameraMatrices
 
@@ -75,7 +75,7 @@ def compose(mesh: Mesh, shot: Shot, textures: Textures, region: Region | None = 
     Raises RenderError ``stage_unknown``, ``camera_unknown``, ``region_not_found``, ``shot_empty`` or
     ``shot_unframeable``.
     """
-    stage = find_stage(shot.stage) if stage is None else stage
+    stage = stage_of_shot(shot) if stage is None else stage
     placement = place(mesh, shot.instances) if placement is None else placement
     camera = solve_camera(mesh, shot, _target(mesh, shot, region, placement))
     return Scene(shot, mesh, textures, placement, stage, Heading.of(camera.view[:3, :3]), camera)

@@ -25,6 +25,14 @@ class CameraMatrices:
     projection: NDArray[np.float64]        # 4×4
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Replaced:
+    """The photo that a shot is taken in, and what stood there."""
+
+    photo: NDArray[np.uint8]               # (H, W, 3) sRGB codes, of the shot's size
+    mask: NDArray[np.bool_]                # (H, W) the product that ours takes the place of
+
+
 @dataclass(frozen=True, slots=True)
 class ControlPasses:
     """Everything later stages know about the true picture of one shot (H × W pixels)."""
@@ -57,6 +65,7 @@ class ControlPasses:
     material_names: tuple[str, ...] = ()
     material_kinds: tuple[str, ...] = ()
     traced: bool = False                   # the product's light is the path tracer's, not the rasteriser's
+    replaced: Replaced | None = None       # only of a shot in a photo; then ``plate`` is that photo without its product
 
     @property
     def mask(self) -> NDArray[np.bool_]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pipeline.catalogue import Shot
 from pipeline.errors import RenderError
 from pipeline.render.sets import SETS, is_baked, stage_of
 from pipeline.render.stage import Stage
-from pipeline.render.stages import white
+from pipeline.render.stages import photo, white
 
 STAGES: Mapping[str, Stage] = {stage.name: stage for stage in (
     white.STAGE, *(stage_of(name) for name in SETS if is_baked(name)))}
@@ -22,6 +23,11 @@ def find_stage(name: str) -> Stage:
     return STAGES[name]
 
 
-def stage_hash(name: str) -> str:
-    """Hash of everything that defines the stage; part of what passes depend on. Raises RenderError."""
-    return find_stage(name).sha256
+def stage_of_shot(shot: Shot) -> Stage:
+    """Where a shot is taken: the stage it names, or a photo's light. Raises RenderError ``stage_unknown``."""
+    return find_stage(shot.stage) if shot.light is None else photo.stage_in(shot.light)
+
+
+def stage_hash(shot: Shot) -> str:
+    """Hash of everything that defines a shot's stage; part of what passes depend on. Raises RenderError."""
+    return stage_of_shot(shot).sha256
