@@ -19,6 +19,7 @@ from pipeline.reference.light import extent_of, read_light
 from pipeline.reference.pose import mirror_of
 from pipeline.referencing import Solved, camera_of
 from pipeline.render import Renderer, Textures
+from pipeline.render.fast import FastRenderer
 from pipeline.render.heading import Heading
 from pipeline.render.scene import compose
 from pipeline.render.stages.photo import NAME, stage_in
@@ -30,6 +31,7 @@ F64 = NDArray[np.float64]
 
 LARGEST = 1600                 # px of the longer side of a shot, at scale 1
 SHADOW_SIDE = 512              # px of the longer side, where our shadow is drawn
+SHADOW_LIGHTS = 16             # each of key and surroundings: its shape is soft
 UNSURE_CLOCK = 315.0           # light from the upper left, as most pictures have it
 
 
@@ -130,12 +132,16 @@ def _silhouette_and_shadow(solved: Solved, mesh: Mesh, renderer: Renderer, light
     width, height = max(16, round(size[0] * small)), max(16, round(size[1] * small))
     new = np.zeros((size[1], size[0]), np.bool_)
     shadow = np.ones((size[1], size[0]), np.float32)
-    stage = replace(stage_in(replace(light, tint=(1.0, 1.0, 1.0))), white_backdrop=True)
+    stage = stage_in(replace(light, tint=(1.0, 1.0, 1.0)))
+    assert stage.key is not None
+    stage = replace(stage, white_backdrop=True, dome_samples=SHADOW_LIGHTS,
+                    key=replace(stage.key, samples=SHADOW_LIGHTS))
     for pose in solved.placement.chosen:
         alone = _alone(solved, pose, mesh, (width, height), light)
-        passes = renderer.plain(compose(mesh, alone, Textures({}), stage=stage))
-        new |= np.asarray(cv2.resize(passes.alpha, size, interpolation=cv2.INTER_CUBIC)) > 0.5
-        shadow *= np.asarray(cv2.resize(passes.plate.mean(axis=-1), size, interpolation=cv2.INTER_LINEAR))
+        floor = renderer.floor(compose(mesh, alone, Textures({}), stage=stage))
+        shadow *= np.asarray(cv2.resize(floor.mean(axis=-1), size, interpolation=cv2.INTER_LINEAR))
+        with FastRenderer() as quick:
+            new |= quick.draw(mesh, Textures({}), camera_of(solved.photo, pose), size).color[..., 3] > 127
     return new, shadow
 
 

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pipeline.errors import PhotoError
 from pipeline.mesh.types import Mesh
 from pipeline.reference import (
+    Draws,
     Hints,
     Photo,
     Placement,
@@ -30,6 +31,7 @@ from pipeline.reference import (
     read_photo,
     segment,
 )
+from pipeline.reference.points import PointSilhouettes
 from pipeline.render import Textures
 from pipeline.render.fast import FastRenderer
 from pipeline.render.silhouettes import SilhouetteRenderer
@@ -39,7 +41,8 @@ U8 = NDArray[np.uint8]
 Read = Callable[[str], bytes | None]       # a file beside the photo, by name; None where there is none
 
 SHEET_SIDE, TILE_SIDE = 900, 300           # px
-ATLAS_CELLS, CELLS = 48, 80                # about a pixel of the silhouettes that are compared
+CELLS = 80                     # about a pixel of the silhouettes that are compared
+ATLAS_POINTS = 8_000           # enough for 48 px
 _CHOSEN, _OTHER, _FOUND = (20, 150, 70), (110, 110, 110), (230, 0, 200)
 
 
@@ -60,14 +63,14 @@ class PhotoSolver:
         """``atlases``: drawn before of the same mesh, by whether they hold its mirror image."""
         self._mesh, self._pairs = mesh, category == "footwear"
         self.atlases = dict(atlases or {})
-        self._silhouettes = SilhouetteRenderer(mesh, cells=CELLS)
+        self._points, self._exact = PointSilhouettes(mesh), SilhouetteRenderer(mesh, cells=CELLS)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
                  ) -> None:
-        self._silhouettes.close()
+        self._exact.close()
 
     def solve(self, data: bytes, name: str, read: Read) -> Solved:
         """Segment a photo and place the product in it. Raises PhotoError where no pose can even be proposed.
@@ -80,13 +83,14 @@ class PhotoSolver:
         photo = read_photo(data, name)
         found = _masked(hints.mask, read, photo) if hints.mask else segment(photo.pixels)
         atlas = self._atlas(self._pairs if hints.pair is None else hints.pair)
-        placement = place(self._mesh, atlas, self._silhouettes.draw, photo, found, hints, pairs=self._pairs)
+        draw = Draws(self._points.draw, self._exact.draw)
+        placement = place(self._mesh, atlas, draw, photo, found, hints, pairs=self._pairs)
         return Solved(photo, hints, found, placement)
 
     def _atlas(self, partners: bool) -> PoseAtlas:
         if partners not in self.atlases:
-            with SilhouetteRenderer(self._mesh, cells=ATLAS_CELLS) as coarse:
-                self.atlases[partners] = pose_atlas(self._mesh, coarse.draw, partners=partners)
+            self.atlases[partners] = pose_atlas(self._mesh, PointSilhouettes(self._mesh, ATLAS_POINTS).draw,
+                                                partners=partners)
         return self.atlases[partners]
 
 

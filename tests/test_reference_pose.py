@@ -15,7 +15,8 @@ from pipeline.mesh import ingest_file
 from pipeline.mesh.types import Mesh
 from pipeline.reference import Figure, Hints, Photo, PoseAtlas, Segmentation, front_angle, place, pose_atlas
 from pipeline.reference.placement import Placement
-from pipeline.reference.pose import Draw
+from pipeline.reference.points import PointSilhouettes
+from pipeline.reference.pose import Draw, Draws
 from pipeline.render.silhouettes import SilhouetteRenderer
 from tests.conftest import ROOT
 
@@ -63,9 +64,13 @@ def figure(draw: Draw, view: F64) -> Figure:
     return Figure(draw((lens @ view)[None], SIDE)[0])
 
 
+def both(mesh: Mesh, exact: Draw) -> Draws:
+    return Draws(PointSilhouettes(mesh).draw, exact)
+
+
 def placed(shoe: Mesh, atlas: PoseAtlas, draw: Draw, *views: F64, hints: Hints | None = None) -> Placement:
     found = Segmentation(tuple(figure(draw, view) for view in views), 50.0)
-    return place(shoe, atlas, draw, PHOTO, found, hints or Hints(), pairs=True)
+    return place(shoe, atlas, both(shoe, draw), PHOTO, found, hints or Hints(), pairs=True)
 
 
 def turned_by(placement: Placement, number: int, view: F64) -> float:
@@ -116,7 +121,7 @@ def test_a_view_is_kept_to(shoe: Mesh, atlas: PoseAtlas, draw: Draw) -> None:
 
 def test_another_shape_is_refused(shoe: Mesh, atlas: PoseAtlas, draw: Draw) -> None:
     disc = np.hypot(*(np.mgrid[:SIDE, :SIDE] - SIDE / 2)) < 90
-    found = place(shoe, atlas, draw, PHOTO, Segmentation((Figure(disc),), 50.0), Hints(), pairs=True)
+    found = place(shoe, atlas, both(shoe, draw), PHOTO, Segmentation((Figure(disc),), 50.0), Hints(), pairs=True)
     assert found.problem is not None
     assert found.problem.code == "pose_unsure"
 
@@ -131,7 +136,7 @@ def test_two_opposite_answers_are_refused(shoe: Mesh, draw: Draw) -> None:
     with SilhouetteRenderer(box) as renderer:
         own = pose_atlas(box, renderer.draw, partners=False)
         view = view_of(box, 25, 35)
-        found = place(box, own, renderer.draw, PHOTO, Segmentation((figure(renderer.draw, view),), 50.0), Hints(),
+        found = place(box, own, both(box, renderer.draw), PHOTO, Segmentation((figure(renderer.draw, view),), 50.0), Hints(),
                       pairs=False)
     assert found.iou > 0.95
     assert found.problem is not None

@@ -24,7 +24,7 @@ F32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 CONTACT = 0.025                # of the product's extent: how far outside the old product our own contact shadow falls
-EDGE = 0.008                   # of the product's extent, sigma at the rim: a contact shadow is steeper than light elsewhere
+EDGE = 0.008                   # of the product's extent, sigma at the rim: contact shadows are steep
 SEAM_PX = 4.0                  # sigma over which old and new meet
 _UNDER = 6                     # px of ground that are made under our product's edge, for its soft outline
 _DEEPEST = 0.25                # of the light that is left in the deepest shadow

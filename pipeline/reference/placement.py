@@ -18,7 +18,7 @@ from pipeline.errors import PhotoError
 from pipeline.mesh.types import Mesh
 from pipeline.reference.hints import Hints
 from pipeline.reference.photo import Photo
-from pipeline.reference.pose import Draw, Pose, PoseAtlas, angle_between, find_poses
+from pipeline.reference.pose import Draws, Pose, PoseAtlas, angle_between, find_poses
 from pipeline.reference.segmentation import Segmentation
 
 F64 = NDArray[np.float64]
@@ -48,7 +48,7 @@ class Placement:
         return min(pose.iou for pose in self.chosen)
 
 
-def place(mesh: Mesh, atlas: PoseAtlas, draw: Draw, photo: Photo, found: Segmentation, hints: Hints,
+def place(mesh: Mesh, atlas: PoseAtlas, draw: Draws, photo: Photo, found: Segmentation, hints: Hints,
           *, pairs: bool) -> Placement:
     """Solve every figure and choose one answer for all; ``pairs``: two figures are partners where no hint says."""
     candidates = tuple(tuple(_allowed(find_poses(mesh, atlas, draw, photo, figure, hints.elevations), mesh, hints

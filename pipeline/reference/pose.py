@@ -26,11 +26,21 @@ Mask = NDArray[np.bool_]
 # (N, 4, 4) mesh → clip space, side in px → (N, side, side); see pipeline.render.silhouettes.
 Draw = Callable[[F64, int], Mask]
 
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Two ways to draw the same mesh: quickly, for a fit's many tries, and exactly, for what is said of its result."""
+
+    quick: Draw
+    exact: Draw
+
+
 AZIMUTH_STEP, ELEVATIONS = 6, (5, 15, 25, 35, 45, 55, 65, 75, 85)  # degrees
 ATLAS_SIDE, ATLAS_SHARE, ATLAS_DISTANCE = 48, 0.13, 7.0  # px; of a tile's area; radii of the product
 FIT_SIDE, FIT_SHARE = 112, 0.13
+TOUCHED = 0.15                 # share of a pixel
 CANDIDATES, APART_DEG = 6, 20.0
-ROUGH_EVALUATIONS, FINE_EVALUATIONS = 50, 120
+ROUGH_EVALUATIONS, FINE_EVALUATIONS, POLISHING_EVALUATIONS = 80, 200, 60
 REFINED = 3                    # of the candidates are fitted to the end
 _FIRST_STEP = np.array([7.0, 7.0, 5.0, 0.06, 0.05, 0.05])  # degrees; log distance; radii
 
@@ -97,7 +107,7 @@ def pose_atlas(mesh: Mesh, draw: Draw, *, partners: bool) -> PoseAtlas:
                      drawn.reshape(len(drawn), -1).astype(np.float32))
 
 
-def find_poses(mesh: Mesh, atlas: PoseAtlas, draw: Draw, photo: Photo, figure: Figure,
+def find_poses(mesh: Mesh, atlas: PoseAtlas, draw: Draws, photo: Photo, figure: Figure,
                elevations: tuple[float, float] = (-5.0, 95.0)) -> list[Pose]:
     """The best poses for one figure, best first, each some degrees or a mirror from the others."""
     sight = _LineOfSight.at(photo, figure)
@@ -107,7 +117,7 @@ def find_poses(mesh: Mesh, atlas: PoseAtlas, draw: Draw, photo: Photo, figure: F
     roughly = sorted((fitter.fit(fitter.start(*start), start[2], ROUGH_EVALUATIONS) for start in starts),
                      key=lambda each: each[0])
     fitted = [fitter.pose(values, mirrored) for _, values, mirrored in roughly[REFINED:]]
-    fitted += [fitter.pose(*fitter.fit(values, mirrored, FINE_EVALUATIONS)[1:])
+    fitted += [fitter.pose(*fitter.polish(*fitter.fit(values, mirrored, FINE_EVALUATIONS)[1:]))
                for _, values, mirrored in roughly[:REFINED]]
     fitted.sort(key=lambda pose: -pose.iou)
     return _distinct(fitted)
@@ -177,8 +187,11 @@ class _LineOfSight:
         """4×4 in clip space that brings the figure to a share of the square's area, centred."""
         return _to_share(self.mask > 127, share)
 
-    def normalised(self, side: int, share: float) -> Mask:
-        """(side, side) the figure, centred and brought to a share of the square's area."""
+    def normalised(self, side: int, share: float, covered: float = 0.5) -> Mask:
+        """(side, side) the figure, centred and brought to a share of the square's area.
+
+        ``covered``: share of a pixel from which it counts.
+        """
         zoom = self.window(share)
         from_side = len(self.mask)
         k, right, up = zoom[0, 0], zoom[0, 3], zoom[1, 3]  # of -1..1, which the pixels of both squares run over
@@ -188,7 +201,7 @@ class _LineOfSight:
                            [0.0, scale, side / 2 * (1.0 - k - up) + half]])
         shrink = max(1.0, 1.0 / scale)
         smooth = cv2.GaussianBlur(self.mask, (0, 0), 0.5 * shrink) if shrink > 1.0 else self.mask
-        return np.asarray(cv2.warpAffine(smooth, matrix, (side, side), flags=cv2.INTER_LINEAR)) > 127
+        return np.asarray(cv2.warpAffine(smooth, matrix, (side, side), flags=cv2.INTER_LINEAR)) > 255 * covered
 
 
 def _to_share(mask: Mask, share: float) -> F64:
@@ -228,9 +241,11 @@ class _Fitter:
     """Moves the mesh until its outline is a figure's: six values are azimuth, elevation and roll in degrees, the
     logarithm of the distance in radii, and a shift to the right and up in radii."""
 
-    def __init__(self, body: _Body, draw: Draw, sight: _LineOfSight, elevations: tuple[float, float]) -> None:
+    def __init__(self, body: _Body, draw: Draws, sight: _LineOfSight, elevations: tuple[float, float]) -> None:
         self._body, self._draw, self._sight, self._elevations = body, draw, sight, elevations
-        self._target = sight.normalised(FIT_SIDE, FIT_SHARE)
+        self._shown = sight.normalised(FIT_SIDE, FIT_SHARE)
+        # Points mark every pixel that they touch, so the fit's target is one of touched pixels too.
+        self._target = sight.normalised(FIT_SIDE, FIT_SHARE, TOUCHED)
         outside = cv2.distanceTransform((~self._target).astype(np.uint8), cv2.DIST_L2, 3)
         inside = cv2.distanceTransform(self._target.astype(np.uint8), cv2.DIST_L2, 3)
         self._weight = 1.0 + np.asarray(outside + inside, np.float64) / (0.05 * FIT_SIDE)
@@ -245,19 +260,29 @@ class _Fitter:
 
     def fit(self, values: F64, mirrored: bool, evaluations: int) -> tuple[float, F64, bool]:
         """(cost, values, mirrored) of the best place near ``values``."""
+        return self._descend(values, mirrored, evaluations, _FIRST_STEP, self._draw.quick, self._target)
+
+    def polish(self, values: F64, mirrored: bool) -> tuple[F64, bool]:
+        """The last fraction of a pixel, which tells a shoe from its mirror image: against what is exact."""
+        return self._descend(values, mirrored, POLISHING_EVALUATIONS, 0.3 * _FIRST_STEP, self._draw.exact,
+                             self._shown)[1:]
+
+    def _descend(self, values: F64, mirrored: bool, evaluations: int, step: F64, draw: Draw, target: Mask
+                 ) -> tuple[float, F64, bool]:
         def cost(tried: F64) -> float:
             if not self._elevations[0] <= tried[1] <= self._elevations[1] or abs(tried[2]) > 40.0:
                 return 1e6
-            return float(self._weight[self._drawn(tried, mirrored) ^ self._target].sum())
+            drawn = draw((self._frame @ self._view(tried, mirrored))[None], FIT_SIDE)[0]
+            return float(self._weight[drawn ^ target].sum())
 
         found = minimize(cost, values, method="Nelder-Mead", options={
-            "maxfev": evaluations, "initial_simplex": np.concatenate([values[None], values + np.diag(_FIRST_STEP)]),
+            "maxfev": evaluations, "initial_simplex": np.concatenate([values[None], values + np.diag(step)]),
             "xatol": 0.05, "fatol": 0.5})
         return float(found.fun), np.asarray(found.x), mirrored
 
     def pose(self, values: F64, mirrored: bool) -> Pose:
-        mask = self._drawn(values, mirrored)
-        iou = float((mask & self._target).sum() / max((mask | self._target).sum(), 1))
+        mask = np.asarray(self._draw.exact((self._frame @ self._view(values, mirrored))[None], FIT_SIDE)[0])
+        iou = float((mask & self._shown).sum() / max((mask | self._shown).sum(), 1))
         placed = np.eye(4)
         placed[:3, :3] = self._sight.turn
         placed = placed @ self._view(values, mirrored)
@@ -269,7 +294,7 @@ class _Fitter:
                                mirrored=mirrored)
 
     def _drawn(self, values: F64, mirrored: bool) -> Mask:
-        return np.asarray(self._draw((self._frame @ self._view(values, mirrored))[None], FIT_SIDE)[0])
+        return np.asarray(self._draw.quick((self._frame @ self._view(values, mirrored))[None], FIT_SIDE)[0])
 
 
 def _distance(sight: _LineOfSight) -> float:

@@ -28,7 +28,7 @@ from pipeline.render.scene import Placement, Scene, compose, place
 from pipeline.render.sets.draw import SetBuffers, draw_set
 from pipeline.render.shadows import DEFINES, ShadowAtlas, cast_shadows, light_floor
 from pipeline.render.soften import COARSE, TOLERANCE, VICINITY, SoftShadows, bind_textures
-from pipeline.render.stage import Environment, Stage
+from pipeline.render.stage import Environment, Rgb, Stage
 from pipeline.render.stages import stage_of_shot
 from pipeline.render.targets import Targets, draw_fullscreen
 from pipeline.render.textures import Textures
@@ -127,10 +127,13 @@ class Renderer:
         with self.context:
             return self._draw(scene, indirect)
 
-    def plain(self, scene: Scene) -> ControlPasses:
-        """As ``draw`` without ``indirect``, whatever a renderer's own light is: a quick look at outline and shadow."""
+    def floor(self, scene: Scene) -> NDArray[np.float32]:
+        """(H, W, 3) the plate alone: on a white backdrop the share of light that the product leaves on the floor."""
         with self.context:
-            return self._draw(scene, indirect=False)
+            frame = Frame.of(scene.shot)
+            lighting = self._light(self._load(scene.mesh, scene.textures), scene)
+            self._render_plate(frame, scene, lighting, (0.0, 0.0, 0.0))
+            return frame.plate
 
     def _draw(self, scene: Scene, indirect: bool) -> ControlPasses:
         self.seconds = {}
@@ -145,7 +148,7 @@ class Renderer:
             self._render_points(frame, tile, view)
             self._render_light(frame, tile, view)
         started = time.perf_counter()
-        self._render_plate(frame, view)
+        self._render_plate(frame, scene, lighting, _mean_light(frame) if indirect else (0.0, 0.0, 0.0))
         self._took("plate", started)
         return assemble(frame, scene, lighting.lights.key_chromaticity)
 
@@ -303,22 +306,21 @@ class Renderer:
             self._use_lights(program, view.scene, view.lighting.lights, view.lighting.atlas)
         return program
 
-    def _render_plate(self, frame: Frame, view: _View) -> None:
-        """The stage without the product, under its shadow."""
-        scene = view.scene
+    def _render_plate(self, frame: Frame, scene: Scene, lighting: _Lighting, product_light: Rgb) -> None:
+        """The stage without the product, under its shadow and what light it sends back."""
         flip = np.diag([1.0, -1.0, 1.0, 1.0])
-        uniforms = _floor_uniforms(scene.placement) | _light_uniforms(scene, view.lighting.lights) | {
+        uniforms = _floor_uniforms(scene.placement) | _light_uniforms(scene, lighting.lights) | {
             "unproject": np.linalg.inv(flip @ scene.camera.projection @ scene.camera.view),
             "frame_size": (frame.width, frame.height), "floor_share": 0,
             "edge_fade": scene.stage.edge_fade,
-            "product_light": _mean_light(frame) if view.indirect else (0.0, 0.0, 0.0)}
+            "product_light": product_light}
         if scene.stage.backdrop == "set":
             frame.plate[...] = draw_set(self.context, self._set(scene.stage.name), scene, self._program, uniforms,
-                                        view.lighting.floor)
+                                        lighting.floor)
             return
         program = self._program("fullscreen.vert", f"plate_{scene.stage.backdrop}.frag")
         set_uniforms(program, uniforms)
-        view.lighting.floor.use(0)
+        lighting.floor.use(0)
         with Targets(self.context, (frame.width, frame.height), ("f2",), depth=False) as target:
             target.begin()
             draw_fullscreen(self.context, program)
@@ -332,7 +334,7 @@ class Renderer:
         return self._stage_set[1]
 
 
-def _mean_light(frame: Frame) -> tuple[float, float, float]:
+def _mean_light(frame: Frame) -> Rgb:
     """What the product sends out on average, as the camera sees it."""
     red, green, blue, covered = frame.product.reshape(-1, 4).sum(axis=0, dtype=np.float64)
     return (red / covered, green / covered, blue / covered) if covered > 0 else (0.0, 0.0, 0.0)
