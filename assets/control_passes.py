@@ -38,7 +38,9 @@ def inputs(sku: Sku) -> dict[str, Any]:
         "environments": {shot.environment: hashlib.sha256(sku.product.environment(shot.environment)).hexdigest()
                          for shot in sku.shots if shot.environment},
         "stages": {shot.stage: stage_hash(shot) for shot in sku.shots},
-        "regions": [asdict(region) for region in sku.regions if region.name in framed],
+        "regions": [asdict(region) for region in sku.regions
+                    if region.name in framed or (sku.turns_prints and region.text)],
+        **({"partner_prints": "readable"} if sku.turns_prints else {}),
     }
 
 

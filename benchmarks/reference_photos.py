@@ -172,11 +172,11 @@ class Studio:
         """A pair of brown leather shoes from above on an oak floor, in daylight from the upper left."""
         spec = Spec("shoe", 2, "top", "wood", 7, side, side)
         rng = np.random.default_rng(spec.seed)
-        subject = _derby(np.ones(3), np.array([0.62, 0.54, 0.5]))
+        subject = _derby(np.array([0.96, 1.0, 1.05]), np.array([0.62, 0.54, 0.5]))
         # The camera looks down, its picture's up is −z: toes (+x) turn there by 90°.
-        worlds = [_stood(subject, 90.0 + 4.0, -0.068, mirrored=False), _stood(subject, 90.0 - 5.0, 0.07, mirrored=True)]
+        worlds = [_stood(subject, 90.0 + 4.0, -0.074, mirrored=False), _stood(subject, 90.0 - 5.0, 0.076, mirrored=True)]
         worlds[1][2, 3] += 0.006
-        look = _Look(50.0, 89.5, 0.0, 0.66, (0.0, -0.01), (-135.0, 50.0, 12.0), 0.68, 0.05, 1.18, (-0.08, 0.08), 90.0,
+        look = _Look(50.0, 89.5, 0.0, 0.66, (0.0, -0.01), (-135.0, 62.0, 24.0), 0.46, 0.0, 1.2, (-0.08, 0.08), 90.0,
                      0.55, 1.0, 88, False)
         oak = _wood(np.random.default_rng(21), (0.46, 0.315, 0.19), planks=10)
         return self._taken(spec, subject, worlds, look, (oak, (0.6, 0.58, 0.55), 0.5), rng, samples, False)

@@ -220,6 +220,8 @@ class Manifest(_Strict):
     regions: tuple[RegionEntry, ...] = ()
     regions_found: Annotated[bool | None, Field(description="look for regions on the diffuse maps; default the "
                                                             "catalogue's")] = None
+    partner_prints: Annotated[Literal["readable", "mirrored"], Field(
+        description="texts on the mirrored partner of a pair in a photo: readable, or mirrored with it")] = "readable"
     ignore_regions: Annotated[tuple[str, ...], Field(description="names of found regions that are none")] = ()
     shots: tuple[str | ShotEntry, ...] | None = None
 

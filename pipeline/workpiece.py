@@ -25,6 +25,7 @@ from pipeline.render import (
     shot_from_dict,
 )
 from pipeline.render.in_photo import in_photo
+from pipeline.render.partner_prints import with_readable_prints
 from pipeline.render.textures import key_of
 from pipeline.render.types import ControlPasses, Replaced
 from pipeline.shots import shots_for
@@ -94,7 +95,14 @@ class Workpiece:
 
     @cached_property
     def textures(self) -> Textures:
-        return load_textures(self.mesh, self._read_texture, self.settings.max_texture_megapixels)
+        found = load_textures(self.mesh, self._read_texture, self.settings.max_texture_megapixels)
+        return with_readable_prints(found, self.mesh, self.regions) if self.turns_prints else found
+
+    @property
+    def turns_prints(self) -> bool:
+        """Whether a partner is in a photo whose texts are to be readable."""
+        return (self.product.manifest.partner_prints == "readable"
+                and any(instance.mirrored for shot in self.photo_shots for instance in shot.instances))
 
     def diffuse_maps(self) -> tuple[Textures, dict[str, str]]:
         """The diffuse maps alone, and by material why one cannot be decoded: that error is control_passes' to raise."""

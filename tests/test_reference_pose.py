@@ -136,7 +136,8 @@ def test_two_opposite_answers_are_refused(shoe: Mesh, draw: Draw) -> None:
     with SilhouetteRenderer(box) as renderer:
         own = pose_atlas(box, renderer.draw, partners=False)
         view = view_of(box, 25, 35)
-        found = place(box, own, both(box, renderer.draw), PHOTO, Segmentation((figure(renderer.draw, view),), 50.0), Hints(),
+        found = place(box, own, both(box, renderer.draw), PHOTO,
+                      Segmentation((figure(renderer.draw, view),), 50.0), Hints(),
                       pairs=False)
     assert found.iou > 0.95
     assert found.problem is not None

@@ -98,10 +98,10 @@ class _Finder:
         weight = np.where(seen > 0.6, 1.0, 0.0).astype(np.float32)
         if target.shape[:2] != size or not weight.any():
             return None
-        found = cv2.matchTemplate(self._small, target.astype(np.float32), cv2.TM_SQDIFF,
+        apart = cv2.matchTemplate(self._small, target.astype(np.float32), cv2.TM_SQDIFF,
                                   mask=np.repeat(weight[..., None], 3, axis=2))
         blocked = cv2.matchTemplate(self._unknown, np.ones(size, np.float32), cv2.TM_CCORR)
-        cost = np.where(blocked > 0.01, _IMPOSSIBLE, np.maximum(found, 0.0))
+        cost = np.where(blocked > 0.01, _IMPOSSIBLE, np.maximum(apart, 0.0))
         # A piece from far away is as good, one that lies close has the same light and the same grain.
         y, x = np.unravel_index(int(np.argmin(cost)), cost.shape)
         if cost[y, x] >= _IMPOSSIBLE:

@@ -62,18 +62,22 @@ class MeshBuffers:
                                   if mesh.uv_sets else np.ones(len(order), np.uint32))
         self.blank = context.texture((1, 1), 4, b"\xff\xff\xff\xff")
         self.textures: dict[tuple[tuple[str, str], bool, str, str, bool], moderngl.Texture] = {}
+        self.mirrored: dict[tuple[tuple[str, str], bool, str, str, bool], moderngl.Texture] = {}
         for material in mesh.materials:
             for slot, ref in material.textures.items():
-                self._upload(ref, slot in ("base_color", "emissive"), textures)
+                coded = slot in ("base_color", "emissive")
+                self._upload(self.textures, ref, coded, textures.of(ref))
+                if key_of(ref) in textures.mirrored:
+                    self._upload(self.mirrored, ref, coded, textures.of(ref, mirrored=True))
         casters = _casters(mesh)
         self.casters = context.buffer(casters.tobytes()) if len(casters) else None
         self._arrays: dict[tuple[int, bool], moderngl.VertexArray] = {}
 
-    def _upload(self, ref: TextureRef, coded: bool, textures: Textures) -> None:
+    def _upload(self, held: dict[tuple[tuple[str, str], bool, str, str, bool], moderngl.Texture], ref: TextureRef,
+                coded: bool, image: NDArray[np.uint8]) -> None:
         key = (key_of(ref), coded, ref.wrap_u, ref.wrap_v, ref.nearest)
-        if key in self.textures:
+        if key in held:
             return
-        image = textures.of(ref)
         size = (image.shape[1], image.shape[0])
         texture = (self.context.texture(size, 4, image.tobytes(), internal_format=_SRGB8_ALPHA8) if coded
                    else self.context.texture(size, 4, image.tobytes()))
@@ -84,7 +88,7 @@ class MeshBuffers:
         # Mirroring is done in the shader and stays within 0..1.
         texture.repeat_x = ref.wrap_u == "repeat"
         texture.repeat_y = ref.wrap_v == "repeat"
-        self.textures[key] = texture
+        held[key] = texture
 
     def draw(self, programs: Programs, instances: tuple[Instance, ...]) -> None:
         """Draw every instance with the programs' camera uniforms already set."""
@@ -114,7 +118,7 @@ class MeshBuffers:
             set_uniforms(program, {"model": model, "normal_matrix": np.linalg.inv(model[:3, :3]).T,
                                    "instance_id": number})
             for part in parts:
-                self._bind(program, part.material)
+                self._bind(program, part.material, instance.mirrored)
                 set_uniforms(program, {"material_id": part.material + 1, "first_triangle": part.first})
                 array.render(moderngl.TRIANGLES, vertices=part.count * 3, first=part.first * 3)
 
@@ -126,7 +130,7 @@ class MeshBuffers:
             self._arrays[key] = self.context.vertex_array(program, content, indices)
         return self._arrays[key]
 
-    def _bind(self, program: moderngl.Program, index: int) -> None:
+    def _bind(self, program: moderngl.Program, index: int, mirrored: bool) -> None:
         if "m_base" not in program and "t_transform" not in program:
             return                         # a program that looks at no material
         material = self.mesh.materials[index]
@@ -138,14 +142,14 @@ class MeshBuffers:
             ref = material.textures.get(slot)
             texture = self.blank
             if ref is not None:
-                texture = self.textures[key_of(ref), slot in ("base_color", "emissive"), ref.wrap_u, ref.wrap_v,
-                                        ref.nearest]
+                key = key_of(ref), slot in ("base_color", "emissive"), ref.wrap_u, ref.wrap_v, ref.nearest
+                texture = self.mirrored[key] if mirrored and key in self.mirrored else self.textures[key]
             texture.use(unit)
 
     def release(self) -> None:
         for array in self._arrays.values():
             array.release()
-        for texture in self.textures.values():
+        for texture in (*self.textures.values(), *self.mirrored.values()):
             texture.release()
         for buffer in self.columns.values():
             buffer.release()

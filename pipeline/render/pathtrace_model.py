@@ -18,7 +18,7 @@ from pipeline.render.environment import panorama
 from pipeline.render.geometry import MAX_SEE_THROUGH
 from pipeline.render.scene import Scene
 from pipeline.render.stage import Environment, Rgb
-from pipeline.render.textures import Textures, key_of
+from pipeline.render.textures import Textures
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -123,10 +123,11 @@ def moved(surface: Surface, matrix: F64) -> Surface:
 
 def product_surfaces(mesh: Mesh, textures: Textures, instances: Sequence[Instance]) -> list[Surface]:
     """One surface per instance and material."""
-    looks = [look_of(material, textures) for material in mesh.materials]
+    looks = {mirrored: [look_of(material, textures, mirrored=mirrored) for material in mesh.materials]
+             for mirrored in {instance.mirrored for instance in instances}}
     found: list[Surface] = []
     for number, instance in enumerate(instances, start=1):
-        for index, look in enumerate(looks):
+        for index, look in enumerate(looks[instance.mirrored]):
             triangles = mesh.triangles[mesh.triangle_material == index]
             if len(triangles) == 0:
                 continue
@@ -138,8 +139,8 @@ def product_surfaces(mesh: Mesh, textures: Textures, instances: Sequence[Instanc
     return found
 
 
-def look_of(material: Material, textures: Textures) -> Look:
-    maps = {str(slot): _texture(ref, slot in ("base_color", "emissive"), textures)
+def look_of(material: Material, textures: Textures, *, mirrored: bool = False) -> Look:
+    maps = {str(slot): _texture(ref, slot in ("base_color", "emissive"), textures.of(ref, mirrored=mirrored))
             for slot, ref in material.textures.items() if slot != "occlusion"}
     # A file that says unlit shows its colour without light; in ours it is lit, but mirrors nothing.
     roughness = None if material.unlit else material.roughness
@@ -148,13 +149,13 @@ def look_of(material: Material, textures: Textures) -> Look:
                 material.alpha_cutoff, maps)
 
 
-def _texture(ref: TextureRef, coded: bool, textures: Textures) -> Texture:
+def _texture(ref: TextureRef, coded: bool, image: NDArray[np.uint8]) -> Texture:
     # KHR_texture_transform: translation · rotation · scale; v runs down, so counter-clockwise is −sin below.
     cosine, sine = math.cos(ref.rotation), math.sin(ref.rotation)
     matrix = np.eye(3)
     matrix[:2, :2] = np.array([[cosine, sine], [-sine, cosine]]) * ref.scale
     matrix[:2, 2] = ref.offset
-    return Texture(textures.images[key_of(ref)], coded, ref.uv_set, matrix, (ref.wrap_u, ref.wrap_v), ref.nearest,
+    return Texture(image, coded, ref.uv_set, matrix, (ref.wrap_u, ref.wrap_v), ref.nearest,
                    ref.strength)
 
 

@@ -26,8 +26,11 @@ class Textures:
     """Decoded maps by (source, path): (H, W, 4) uint8 as coded in the file, top-left origin."""
 
     images: Mapping[Key, NDArray[np.uint8]] = field(default_factory=dict)
+    mirrored: Mapping[Key, NDArray[np.uint8]] = field(default_factory=dict)  # what mirrored instances wear instead
 
-    def of(self, ref: TextureRef) -> NDArray[np.uint8]:
+    def of(self, ref: TextureRef, *, mirrored: bool = False) -> NDArray[np.uint8]:
+        if mirrored and key_of(ref) in self.mirrored:
+            return self.mirrored[key_of(ref)]
         return self.images[key_of(ref)]
 
 
