@@ -34,7 +34,7 @@ INJECTED = [pytest.param(check, injector, id=f"{check.name}-{getattr(injector, '
 
 def test_every_file_of_the_package_is_found() -> None:
     assert check_names() == ("artefacts", "colour_drift", "delivery", "label_legibility", "logo_sharpness",
-                             "semantic", "silhouette", "stitching", "texture")
+                             "photo", "semantic", "silhouette", "stitching", "texture")
 
 
 def test_every_estimator_has_a_limit_and_every_limit_an_estimator() -> None:

@@ -25,7 +25,8 @@ def expected_from(passes: ControlPasses) -> Expected:
         display=to_display(passes.product, passes.plate, passes.white_backdrop), plate=passes.plate,
         alpha=passes.alpha, diffuse_albedo=passes.diffuse_albedo, diffuse=passes.diffuse, specular=passes.specular,
         emissive=passes.emissive, uv=passes.uv, normal=passes.normal, depth=passes.depth,
-        instance_id=passes.instance_id, material_id=passes.material_id, chart_id=passes.chart_id)
+        instance_id=passes.instance_id, material_id=passes.material_id, chart_id=passes.chart_id,
+        replaced=passes.replaced)
 
 
 def measure(expected: Expected, image: U8, regions: Sequence[Region] = (), checks: Sequence[Check] = (),

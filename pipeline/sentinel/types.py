@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.catalogue import Shot
-from pipeline.render.types import F32, U32, CameraMatrices
+from pipeline.render.types import F32, U32, CameraMatrices, Replaced
 
 U8 = NDArray[np.uint8]
 BBox = tuple[int, int, int, int]           # x0, y0, x1, y1 pixels, x1 and y1 exclusive
@@ -48,6 +48,7 @@ class Expected:
     instance_id: U32                       # (H, W) 0 = none
     material_id: U32                       # (H, W) 0 = none, else 1 + index into ``material_names``
     chart_id: U32                          # (H, W) 0 = none
+    replaced: Replaced | None = None       # of a shot in a photo: the photo, and what stood there
     # What several checks derive from it, by what it is derived for; dies with the picture.
     derived: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
