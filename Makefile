@@ -10,7 +10,7 @@ export PACKSHOT_STORE := $(STORE)
 # One BLAS or OpenMP pool per process: oversubscribed threads are several times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: train-data train-run train-eval setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest bench-refine bench-sentinel bench-sensor bench-night bench-scale bench-scores bench-faults proof proof-lock
+.PHONY: train-data train-run train-eval setup demo test run ui lint lock examples clean bench-batches bench-render bench-ingest bench-refine bench-sentinel bench-sensor bench-night bench-scale bench-scores bench-faults bench-reference proof proof-lock
 
 setup:
 	@./setup.sh
@@ -85,6 +85,9 @@ bench-sentinel: setup  ## how often Sentinel is wrong, per defect (benchmarks/se
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.sentinel_scoring --out bench-sentinel --workers 2
 	@$(BIN)/python -m benchmarks.sentinel_table --out bench-sentinel
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.sentinel_speed
+
+bench-reference: setup  ## how often a product is placed wrongly in a photo (benchmarks/README.md); goes on where it stopped
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.reference_placement --photos 60 --out bench-reference
 
 bench-render: setup  ## frame times beside pyrender's and pyvista's, which get an environment of their own
 	@[ -x .venv-bench/bin/python ] || PATH="$$PATH:$(BIN)" uv venv -q --python $(BIN)/python .venv-bench

@@ -1,4 +1,4 @@
-"""The SKU graph: six assets of one step, worked through SKU by SKU.
+"""The SKU graph: seven assets of one step, worked through SKU by SKU.
 
 One ``@multi_asset`` because only so can one bad SKU of a batch fail alone: the loop logs a
 materialization per SKU and asset, yields no output, and ends with a single failure that names the

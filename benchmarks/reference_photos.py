@@ -26,14 +26,14 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.catalogue import Instance, OrbitCamera, Shot
+from pipeline.catalogue import OrbitCamera, Shot
 from pipeline.colour import srgb_decode, srgb_encode, view_transform
 from pipeline.lone_file import open_file
 from pipeline.mesh.types import Front, Material, Mesh, TextureRef
@@ -271,8 +271,8 @@ def _derby(scale: F64, tint: F64) -> _Subject:
     points = (mesh.positions.astype(np.float64) - _foot(mesh)) * scale
     normals = mesh.normals / scale
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-    materials = tuple(replace(material, base_color=(*(float(material.base_color[k] * tint[k]) for k in range(3)), 1.0))
-                      for material in mesh.materials)
+    red, green, blue = (float(value) for value in tint)
+    materials = tuple(replace(material, base_color=(red, green, blue, 1.0)) for material in mesh.materials)
     shaped = replace(mesh, positions=points.astype(np.float32), normals=normals.astype(np.float32), tangents=None,
                      materials=materials, front=Front("+x", 1.0, "manifest"))
     return _Subject(shaped, textures, np.array([1.0, 0.0, 0.0]), np.diag([1.0, 1.0, -1.0]))
@@ -503,7 +503,8 @@ def _look(rng: Rng, spec: Spec) -> _Look:
                  key=float(rng.uniform(0.4, 0.75)), warmth=float(rng.uniform(-0.05, 0.12)),
                  exposure=float(rng.uniform(0.9, 1.12)), falloff=(falloff * math.cos(angle), falloff * math.sin(angle)),
                  grain_deg=float(rng.choice([0.0, 90.0, rng.uniform(0.0, 180.0)])),
-                 blur_px=float(rng.uniform(0.4, 0.9)), noise=float(rng.uniform(1.0, 3.0)), quality=int(rng.integers(80, 96)), exif=bool(rng.random() < 0.5))
+                 blur_px=float(rng.uniform(0.4, 0.9)), noise=float(rng.uniform(1.0, 3.0)),
+                 quality=int(rng.integers(80, 96)), exif=bool(rng.random() < 0.5))
 
 
 def _towards(azimuth_deg: float, elevation_deg: float) -> F64:
@@ -557,7 +558,7 @@ def _camera(spec: Spec, look: _Look, points: NDArray[np.floating]) -> CameraMatr
 
 def _scene(mesh: Mesh, textures: Textures, spec: Spec, camera: CameraMatrices, environment: Environment) -> Scene:
     stage = replace(STAGES["white"], name="photo", key=None, others=(), floor_albedo=None, environment=environment)
-    shot = Shot(spec.name, OrbitCamera(), spec.width, spec.height, "white", (Instance(),))
+    shot = Shot(spec.name, OrbitCamera(), spec.width, spec.height, "white")
     return Scene(shot, mesh, textures, Placement(np.zeros((1, 3)), np.zeros(3), 1.0), stage, UPRIGHT, camera)
 
 
@@ -633,12 +634,12 @@ def save(made: Synthetic, path: Path) -> None:
     spec = made.spec
     about = {"spec": asdict(spec), "focal_mm": made.focal_mm, "mirrored": [truth.mirrored for truth in made.figures],
              "left": [truth.left for truth in made.figures]}
-    arrays = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8), "light": made.light,
-              "data": np.frombuffer(made.data, np.uint8),
-              "masks": np.packbits(np.stack([truth.mask for truth in made.figures])),
-              "views": np.stack([truth.view for truth in made.figures]),
-              "fronts": np.stack([truth.front for truth in made.figures]),
-              "ups": np.stack([truth.up for truth in made.figures])}
+    arrays: dict[str, NDArray[Any]] = {
+        "about": np.frombuffer(json.dumps(about).encode(), np.uint8), "data": np.frombuffer(made.data, np.uint8),
+        "light": made.light, "masks": np.packbits(np.stack([truth.mask for truth in made.figures])),
+        "views": np.stack([truth.view for truth in made.figures]),
+        "fronts": np.stack([truth.front for truth in made.figures]),
+        "ups": np.stack([truth.up for truth in made.figures])}
     if made.plate is not None:
         arrays["plate"] = made.plate
     part = path.with_suffix(f".{os.getpid()}.part")
@@ -653,8 +654,8 @@ def load(path: Path) -> Synthetic:
         about = json.loads(file["about"].tobytes())
         spec = Spec(**about["spec"])
         count = len(about["left"])
-        masks = np.unpackbits(file["masks"], count=count * spec.width * spec.height)
-        masks = masks.reshape(count, spec.height, spec.width).astype(np.bool_)
+        bits = np.unpackbits(file["masks"], count=count * spec.width * spec.height)
+        masks = bits.reshape(count, spec.height, spec.width).astype(np.bool_)
         figures = tuple(Truth(masks[k], file["views"][k], file["fronts"][k], file["ups"][k], about["mirrored"][k],
                               about["left"][k]) for k in range(count))
         data = file["data"].tobytes()
@@ -670,7 +671,7 @@ def spec_of(number: int, seed: int = 0) -> Spec:
     kind = kinds[number % 6]
     view = views[(number // 6 + number) % 3]
     pair = kind == "shoe" and view != "side" and number % 2 == 1
-    size = (1024, 1024) if number % 4 else (1280, 960)
+    size = (800, 800) if number % 4 else (1000, 750)  # products are looked for at 512 px
     return Spec(kind, 2 if pair else 1, view, grounds[(number + number // 4) % 4], seed + number, *size)
 
 

@@ -166,13 +166,17 @@ def maker_hash() -> str:
     return hashlib.sha256(Path(reference_photos.__file__).read_bytes()).hexdigest()[:12]
 
 
-def key_of(spec: Spec) -> str:
-    """Of a spec, the sources that are measured, the photo's maker, this file, and the placed product."""
-    digest = hashlib.sha256(f"{spec!r} {maker_hash()}".encode())
-    for path in (*(ROOT / name for name in SOURCES), Path(__file__),
-                 ROOT / "examples" / "catalogue" / OURS[spec.kind].file):
+@cache
+def sources_hash(kind: Kind) -> str:
+    """Of what is measured, as it was when this process first asked, of this file, and of the placed product."""
+    digest = hashlib.sha256()
+    for path in (*(ROOT / name for name in SOURCES), Path(__file__), ROOT / "examples" / "catalogue" / OURS[kind].file):
         digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
+
+
+def key_of(spec: Spec) -> str:
+    return hashlib.sha256(f"{spec!r} {maker_hash()} {sources_hash(spec.kind)}".encode()).hexdigest()[:16]
 
 
 def read_rows(path: Path) -> dict[str, Row]:

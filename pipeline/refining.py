@@ -50,10 +50,12 @@ def record_for(piece: Workpiece, shot: str, image: Refined, settings: RefinerSet
     tells of this machine's folders: files are named as the catalogue does, a local model by its folder's name and
     its bytes.
     """
-    artifacts = {asset: piece.artifact(asset) for asset in MADE_FROM}
+    in_photo = ("reference_shots",) if piece.shot(shot).backplate else ()
+    artifacts = {asset: piece.artifact(asset) for asset in (*MADE_FROM, *in_photo)}
     files = {**artifacts["product_mesh"].inputs.get("mesh", {}),
              **artifacts["control_passes"].inputs.get("textures", {}),
-             **artifacts["control_passes"].inputs.get("environments", {})}
+             **artifacts["control_passes"].inputs.get("environments", {}),
+             **(artifacts["reference_shots"].inputs["photos"] if in_photo else {})}
     return {
         **image.provenance, "sku": piece.name, "shot": shot, "attempt": attempt,
         "shot_settings": asdict(piece.shot(shot)),

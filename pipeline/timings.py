@@ -126,7 +126,7 @@ def _rows(sku: str, images: Artifact, fresh: Mapping[str, Artifact], spent: Spen
         yield {
             "schema_version": SCHEMA_VERSION, "sku": sku, "shot": shot, "data_version": images.data_version,
             "run_id": run_id,
-            "ingest_seconds": whole.get("product_mesh", 0.0) * share,
+            "ingest_seconds": (whole.get("product_mesh", 0.0) + whole.get("reference_shots", 0.0)) * share,
             "regions_seconds": whole.get("product_regions", 0.0) * share,
             "render_seconds": _of(passes, "seconds", shot),
             "refine_seconds": max(0.0, _of(refined, "seconds", shot) - lock),

@@ -18,8 +18,8 @@ from pipeline.manifest import NAME, SCHEMA, artifact_from
 from pipeline.records import REPAIR, unreadable
 from pipeline.store import ArtifactStore
 
-SKU_ASSETS = ("product_mesh", "product_regions", "control_passes", "refined_images", "sentinel_scores",
-              "delivered_images")
+SKU_ASSETS = ("product_mesh", "product_regions", "reference_shots", "control_passes", "refined_images",
+              "sentinel_scores", "delivered_images")
 # What else lies in a store. Anything beyond is not Packshot's and is left alone.
 RECORDS = ("state", "errors", "timings", "timing_table", "score_table", "night_runs", "report")
 TEXTURES = "textures"

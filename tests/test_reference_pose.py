@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.mesh import ingest_file
-from pipeline.mesh.types import Mesh
+from pipeline.mesh.types import Front, Mesh
 from pipeline.reference import Figure, Hints, Photo, PoseAtlas, Segmentation, front_angle, place, pose_atlas
-from pipeline.reference.placement import Placement
+from pipeline.reference.placement import Placement, facing
 from pipeline.reference.points import PointSilhouettes
 from pipeline.reference.pose import Draw, Draws
 from pipeline.render.silhouettes import SilhouetteRenderer
@@ -126,20 +126,34 @@ def test_another_shape_is_refused(shoe: Mesh, atlas: PoseAtlas, draw: Draw) -> N
     assert found.problem.code == "pose_unsure"
 
 
-def test_two_opposite_answers_are_refused(shoe: Mesh, draw: Draw) -> None:
-    """A box looks alike from both ends: only its owner can tell."""
+def long_box(like: Mesh, front: Front) -> Mesh:
     corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32)
     size = np.array([0.15, 0.04, 0.05], np.float32)
     faces = [(0, 1, 3), (0, 3, 2), (4, 6, 7), (4, 7, 5), (0, 4, 5), (0, 5, 1), (2, 3, 7), (2, 7, 6), (0, 2, 6),
              (0, 6, 4), (1, 5, 7), (1, 7, 3)]
-    box = replace(shoe, positions=corners * size, triangles=np.array(faces, np.uint32))
+    return replace(like, positions=corners * size, triangles=np.array(faces, np.uint32), front=front)
+
+
+def in_its_place(box: Mesh, azimuth: float, elevation: float) -> Placement:
     with SilhouetteRenderer(box) as renderer:
         own = pose_atlas(box, renderer.draw, partners=False)
-        view = view_of(box, 25, 35)
-        found = place(box, own, both(box, renderer.draw), PHOTO,
-                      Segmentation((figure(renderer.draw, view),), 50.0), Hints(),
-                      pairs=False)
+        seen = figure(renderer.draw, view_of(box, azimuth, elevation))
+        return place(box, own, both(box, renderer.draw), PHOTO, Segmentation((seen,), 50.0), Hints(), pairs=False)
+
+
+def test_two_opposite_answers_are_refused(shoe: Mesh) -> None:
+    """A box looks alike from both ends: where nobody says which is its front, only its owner can tell."""
+    found = in_its_place(long_box(shoe, Front()), 25, 35)
     assert found.iou > 0.95
     assert found.problem is not None
     assert found.problem.code == "pose_ambiguous"
     assert "toe_direction" in found.problem.hint
+
+
+@pytest.mark.parametrize("azimuth", [25, 205])
+def test_what_looks_alike_from_behind_shows_its_front(shoe: Mesh, azimuth: float) -> None:
+    box = long_box(shoe, Front("+z", 1.0, "manifest"))
+    found = in_its_place(box, azimuth, 35)
+    assert found.problem is None
+    assert found.chosen[0].azimuth_deg == pytest.approx(25, abs=6)
+    assert facing(found.chosen[0], box) > 0.5

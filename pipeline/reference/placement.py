@@ -27,6 +27,7 @@ LEAST_IOU = 0.90
 LEAST_MARGIN = 0.02            # in IoU to the best opposite answer
 PAIR_SPREAD_DEG = 53.0         # between the fronts of a pair
 TOE_TOLERANCE_DEG = 50.0       # of a hint
+FACES = 0.35                   # of :func:`facing`: the front can be seen
 _OPPOSITE_DEG = 90.0
 _ODD_PAIR = 0.05               # IoU that a pair of one foot, or of fronts far apart, has to be better by
 _AXES = {"+x": (1.0, 0.0, 0.0), "-x": (-1.0, 0.0, 0.0), "+y": (0.0, 1.0, 0.0), "-y": (0.0, -1.0, 0.0),
@@ -61,7 +62,13 @@ def place(mesh: Mesh, atlas: PoseAtlas, draw: Draws, photo: Photo, found: Segmen
     answers = sorted(((_worth(answer, mesh, partners), answer) for answer in itertools.product(*candidates)),
                      key=lambda pair: -pair[0])
     worth, chosen = answers[0]
-    opposite = [other for other, answer in answers[1:] if _opposite(answer, chosen)]
+    if not pairs and mesh.front.axis is not None and hints.toe_direction is None:
+        # A bottle fits whichever way it is turned: then ours shows its front, as a photographer would turn it.
+        worth, chosen = max(((other, answer) for other, answer in answers if other > worth - LEAST_MARGIN),
+                            key=lambda pair: sum(facing(pose, mesh) for pose in pair[1]))
+        answers = [(other, answer) for other, answer in answers
+                   if answer is chosen or all(facing(pose, mesh) > FACES for pose in answer)]
+    opposite = [other for other, answer in answers if answer is not chosen and _opposite(answer, chosen)]
     margin = worth - max(opposite, default=0.0)
     return Placement(candidates, chosen, margin, _problem(chosen, margin, bool(opposite)))
 
@@ -72,6 +79,12 @@ def front_angle(pose: Pose, mesh: Mesh) -> float | None:
         return None
     x, y, _ = np.asarray(pose.view)[:3, :3] @ np.asarray(_AXES[mesh.front.axis])
     return None if math.hypot(x, y) < 0.25 else math.degrees(math.atan2(x, y)) % 360.0
+
+
+def facing(pose: Pose, mesh: Mesh) -> float:
+    """-1..1: how far the front shows itself to the viewer; from above it points down the picture."""
+    _, y, z = np.asarray(pose.view)[:3, :3] @ np.asarray(_AXES[mesh.front.axis or "+z"])
+    return float((z - y) / math.sqrt(2.0))
 
 
 def _allowed(poses: Sequence[Pose], mesh: Mesh, hints: Hints) -> list[Pose]:

@@ -42,6 +42,7 @@ TOUCHED = 0.15                 # share of a pixel
 CANDIDATES, APART_DEG = 6, 20.0
 ROUGH_EVALUATIONS, FINE_EVALUATIONS, POLISHING_EVALUATIONS = 80, 200, 60
 REFINED = 3                    # of the candidates are fitted to the end
+_FRONT_AZIMUTH = {"+z": 0.0, "+x": 90.0, "-z": 180.0, "-x": 270.0}  # of a camera that looks at the front
 _FIRST_STEP = np.array([7.0, 7.0, 5.0, 0.06, 0.05, 0.05])  # degrees; log distance; radii
 
 
@@ -116,9 +117,13 @@ def find_poses(mesh: Mesh, atlas: PoseAtlas, draw: Draws, photo: Photo, figure: 
     fitter = _Fitter(body, draw, sight, elevations)
     roughly = sorted((fitter.fit(fitter.start(*start), start[2], ROUGH_EVALUATIONS) for start in starts),
                      key=lambda each: each[0])
+    promising = [(values, mirrored) for _, values, mirrored in roughly[:REFINED]]
+    if not atlas.mirrored.any() and mesh.front.axis in _FRONT_AZIMUTH:
+        # What looks alike all round is tried as it would be shown.
+        promising.append((fitter.start(_FRONT_AZIMUTH[mesh.front.axis], promising[0][0][1], False), False))
     fitted = [fitter.pose(values, mirrored) for _, values, mirrored in roughly[REFINED:]]
     fitted += [fitter.pose(*fitter.polish(*fitter.fit(values, mirrored, FINE_EVALUATIONS)[1:]))
-               for _, values, mirrored in roughly[:REFINED]]
+               for values, mirrored in promising]
     fitted.sort(key=lambda pose: -pose.iou)
     return _distinct(fitted)
 

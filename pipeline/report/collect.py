@@ -19,6 +19,7 @@ from pipeline.report.types import (
     ReportFacts,
     ReportImage,
     ReportMaterial,
+    ReportRefusal,
     ReportScore,
     ReportShot,
     ReportSku,
@@ -88,7 +89,15 @@ def _sku(store: ArtifactStore, catalogue: Catalogue, name: str, recorded: Mappin
         facts = _facts(store.current("product_mesh", name))
     except PackshotError as problem:
         return ReportSku(name, product.name, product.category, error=error or _error("catalogue_report", problem)), []
-    return ReportSku(name, product.name, product.category, shots, facts, error), provenance
+    refused = _refused(store.current("reference_shots", name))
+    return ReportSku(name, product.name, product.category, shots, facts, error, refused), provenance
+
+
+def _refused(photos: Artifact | None) -> tuple[ReportRefusal, ...]:
+    told = photos.metadata["photos"] if photos else {}
+    return tuple(ReportRefusal(each["photo"], each["problem"]["message"], each["problem"]["hint"],
+                               _image(photos, f"{name}.sheet.png"))
+                 for name, each in told.items() if not each["accepted"])
 
 
 def _error(asset: str, problem: PackshotError) -> ReportError:
@@ -119,9 +128,9 @@ def _front(front: Any) -> str:
 
 def _shots(store: ArtifactStore, product: Product) -> tuple[tuple[ReportShot, ...], list[Mapping[str, Any]]]:
     """Shots in the order they were made, and the provenance of those that have an image."""
-    passes, refined, scored, delivered = (
+    photos, passes, refined, scored, delivered = (
         store.current(asset, product.sku)
-        for asset in ("control_passes", "refined_images", "sentinel_scores", "delivered_images"))
+        for asset in ("reference_shots", "control_passes", "refined_images", "sentinel_scores", "delivered_images"))
     rows = _selected_rows(scored)
     actions = scored.metadata.get("actions", {}) if scored else {}
     notice = str(scored.metadata.get("calibration_warning", "")) if scored else ""
@@ -133,6 +142,8 @@ def _shots(store: ArtifactStore, product: Product) -> tuple[tuple[ReportShot, ..
         made = refined.json(f"{name}.json") if refined and f"{name}.json" in refined.files else {}
         sources += [made] if made else []
         before, label = _before(passes, name, BEFORE_UNREFINED if made.get("preset") == "none" else BEFORE_REFINED)
+        if (reference := _image(photos, f"{name}.photo.png")) is not None:
+            before, label = reference, "Reference"
         width, height = _size(after or before)
         scores = tuple(_score(row, scored) for row in rows if row["shot"] == name)
         out, why = _delivery(manifest, name, verdicts.get(name))

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from pipeline.report.images import crop, crop_window, data_uri, fitted, opened
-from pipeline.report.types import ReportData, ReportScore, ReportShot, ReportSku, ReportTotals
+from pipeline.report.types import ReportData, ReportRefusal, ReportScore, ReportShot, ReportSku, ReportTotals
 
 MAX_EMBEDDED_SHOTS = 200   # above it the page links to the store's files; 200 shots are about 50 MB, 60 with the lock's
 THUMBNAIL = 480            # px, longest side; twice what the contact sheet shows, for dense screens
@@ -93,6 +93,7 @@ class SkuView:
     status: str                            # worst of its shots, or "error"
     rank: int
     shots: tuple[ShotView, ...]
+    refused: tuple[tuple[ReportRefusal, str], ...] = ()  # with the picture of its candidates, "" for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,15 @@ def _sku_view(sku: ReportSku, embed: bool) -> SkuView:
     shots = tuple(_shot_view(sku, shot, embed) for shot in sku.shots)
     worst = min((shot.status for shot in shots), key=lambda status: RANK.get(status, 5), default="unscored")
     status = "error" if sku.error else worst
-    return SkuView(sku, status, -1 if sku.error else RANK.get(worst, 5), shots)
+    refused = tuple((each, _candidates(each, embed)) for each in sku.refused)
+    return SkuView(sku, status, -1 if sku.error else RANK.get(worst, 5), shots, refused)
+
+
+def _candidates(refusal: ReportRefusal, embed: bool) -> str:
+    if refusal.candidates is None or not embed:
+        return refusal.candidates.link if refusal.candidates else ""
+    picture = opened(refusal.candidates)
+    return data_uri(fitted(picture, VIEWER), 78) if picture else ""
 
 
 def _shot_view(sku: ReportSku, shot: ReportShot, embed: bool) -> ShotView:

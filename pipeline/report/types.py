@@ -89,6 +89,16 @@ class ReportError:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportRefusal:
+    """A reference photo in which the product could not be placed surely enough."""
+
+    photo: str                             # file inside the SKU's folder
+    message: str
+    hint: str                              # what to write beside it
+    candidates: ReportImage | None         # how it might stand there
+
+
+@dataclass(frozen=True, slots=True)
 class ReportSku:
     sku: str
     name: str
@@ -96,6 +106,7 @@ class ReportSku:
     shots: tuple[ReportShot, ...] = ()
     facts: ReportFacts | None = None
     error: ReportError | None = None
+    refused: tuple[ReportRefusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

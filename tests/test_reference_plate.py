@@ -1,0 +1,112 @@
+"""The photo without its product: around it every pixel is the photo's, inside nothing of the old one is left."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.reference.backplate import Backplate, backplate
+from pipeline.reference.fill import filled
+from pipeline.reference.light import lens_and_grain, read_light
+from tests.photographed import Staged, ellipse, planks, staged
+
+SIDE = 384
+OLD, SMALLER = ellipse(SIDE, 0.16, 0.32), ellipse(SIDE, 0.12, 0.27)
+NO_SHADOW = np.ones((SIDE, SIDE), np.float32)
+EXTENT = 0.64 * SIDE
+
+
+def psnr(one: np.ndarray, other: np.ndarray, where: np.ndarray) -> float:
+    error = (one[where].astype(float) - other[where].astype(float)) / 255.0
+    return float(-10 * np.log10((error ** 2).mean()))
+
+
+@pytest.fixture(scope="module")
+def scene() -> Staged:
+    return staged(OLD)
+
+
+@pytest.fixture(scope="module")
+def plate(scene: Staged) -> Backplate:
+    return backplate(scene.photo, OLD, SMALLER, NO_SHADOW, EXTENT)
+
+
+def test_away_from_the_products_every_pixel_is_the_photos(scene: Staged, plate: Backplate) -> None:
+    beside = cv2.distanceTransform((~(OLD | SMALLER)).astype(np.uint8), cv2.DIST_L2, 5)
+    assert np.array_equal(plate.pixels[beside > plate.reach_px], scene.photo[beside > plate.reach_px])
+    assert plate.reach_px < 0.05 * SIDE
+
+
+def test_nothing_of_the_old_product_is_left_beside_ours(scene: Staged, plate: Backplate) -> None:
+    free = OLD & ~cv2.dilate(SMALLER.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
+    old, seen = (picture[free].astype(float).mean(axis=0) for picture in (scene.photo, plate.pixels))
+    ground = scene.clean[~OLD].astype(float).mean(axis=0)
+    # Chromaticity tells brown leather from boards in shadow.
+    assert np.abs(seen / seen.sum() - ground / ground.sum()).max() < 0.02
+    assert np.abs(old / old.sum() - ground / ground.sum()).max() > 0.1
+
+
+def test_boards_go_on_where_the_product_stood(scene: Staged) -> None:
+    """Without shadows the truth is known: the clean ground."""
+    lit = Staged(np.where(OLD[..., None], scene.photo, scene.clean), scene.clean, OLD)
+    made = backplate(lit.photo, OLD, np.zeros_like(OLD), NO_SHADOW, EXTENT).pixels
+    flat = np.where(OLD[..., None], scene.clean[~OLD].mean(axis=0), scene.clean).astype(np.uint8)
+    blurred = psnr(flat, scene.clean, OLD)
+    assert psnr(made, scene.clean, OLD) > 20.0
+    assert made[OLD].astype(float).std() == pytest.approx(scene.clean[OLD].astype(float).std(), rel=0.35)
+    gaps = scene.clean.astype(float).mean(axis=(0, 2)) < scene.clean.mean() - 20
+    rows = slice(int(0.3 * SIDE), int(0.7 * SIDE))
+    inside = gaps & OLD[SIDE // 2]
+    assert made[rows][:, inside].mean() < made[rows][:, OLD[SIDE // 2] & ~gaps].mean() - 15
+    assert blurred < 40.0  # a flat fill is what it has to be better than
+
+
+def test_a_shadow_of_ours_meets_the_photos_at_the_rim(scene: Staged) -> None:
+    shadow = 1.0 - 0.4 * cv2.GaussianBlur(SMALLER.astype(np.float32), (0, 0), 10.0)
+    made = backplate(scene.photo, OLD, SMALLER, shadow, EXTENT)
+    rim = cv2.dilate(made.hole.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool) & ~made.hole
+    inner = made.hole & ~cv2.erode(made.hole.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
+    assert made.pixels[inner].mean() == pytest.approx(made.pixels[rim].mean(), abs=4.0)
+
+
+def test_where_ours_stands_out_its_contact_shadow_reaches_the_photo(scene: Staged) -> None:
+    longer = ellipse(SIDE, 0.12, 0.44)
+    shadow = 1.0 - 0.5 * cv2.GaussianBlur(longer.astype(np.float32), (0, 0), 6.0)
+    made = backplate(scene.photo, OLD, longer, shadow, EXTENT)
+    beyond = cv2.dilate(longer.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool) & ~longer
+    beyond[int(0.12 * SIDE):] = False
+    assert made.pixels[beyond].mean() < scene.photo[beyond].mean() - 5
+
+
+@given(st.floats(0, 360), st.floats(0.10, 0.2), st.integers(0, 5))
+@settings(max_examples=15, deadline=None)
+def test_the_light_is_where_the_shadow_is_not(clock: float, across: float, seed: int) -> None:
+    toward = np.sin(np.radians(clock)), -np.cos(np.radians(clock))
+    mask = ellipse(SIDE, across, across * 1.3, 20.0 * seed)
+    found = staged(mask, light_from=toward, ground=planks(SIDE, seed))
+    read = read_light(found.photo, found.found)
+    assert read.clock_deg is not None
+    assert abs((read.clock_deg - clock + 180) % 360 - 180) < 30
+
+
+def test_a_shadow_on_all_sides_names_no_direction() -> None:
+    mask = ellipse(SIDE, 0.2, 0.2)
+    ground = planks(SIDE, contrast=0.0)
+    halo = 1.0 - 0.4 * cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 12.0)[..., None]
+    photo = np.where(mask[..., None], [90, 40, 20], ground * halo * 255.0).astype(np.uint8)
+    assert read_light(photo, Staged(photo, photo, mask).found).clock_deg is None
+
+
+@pytest.mark.parametrize("noise", [0.8, 2.0, 3.5])
+def test_grain_is_read_from_the_calm_ground(noise: float) -> None:
+    scene = staged(OLD, ground=planks(SIDE, contrast=0.02), noise=noise)
+    assert lens_and_grain(scene.photo, scene.found)[1] == pytest.approx(noise, rel=0.45)
+
+
+def test_what_is_not_known_fills_nothing() -> None:
+    texture = np.ones((64, 64, 3), np.float32)
+    everywhere = np.ones((64, 64), bool)
+    assert np.isfinite(filled(texture, everywhere, np.zeros_like(everywhere))).all()
