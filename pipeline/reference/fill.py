@@ -94,7 +94,7 @@ class _Finder:
         size = rows.stop - rows.start, columns.stop - columns.start
         seen = _reduced(np.where(there[window], 1.0, 0.0).astype(np.float32), step)[: size[0], : size[1]]
         target = _reduced(np.where(there[window][..., None], picture[window], 0.0).astype(np.float32), step)
-        target = target[: size[0], : size[1]] / np.maximum(seen, 1e-3)[..., None]
+        target = np.asarray(target[: size[0], : size[1]] / np.maximum(seen, 1e-3)[..., None], np.float32)
         weight = np.where(seen > 0.6, 1.0, 0.0).astype(np.float32)
         if target.shape[:2] != size or not weight.any():
             return None

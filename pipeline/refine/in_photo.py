@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.colour import from_display, quantise, srgb_encode, view_transform
+from pipeline.colour import quantise, srgb_decode, srgb_encode
 from pipeline.refine.factory import PresetFactory
 from pipeline.refine.lock_plate import SPREAD, plate_behind
 from pipeline.refine.provenance import COMPOSED, RENDERED
@@ -62,20 +62,23 @@ def _photographed(request: RefineRequest, made: Refined) -> Refined:
 
 
 def photographed(pixels: NDArray[np.uint8], passes: ControlPasses) -> NDArray[np.uint8]:
-    """(H, W, 3) the product of a refined picture over the shot's plate, as the photo's camera would have it."""
+    """(H, W, 3) the product of a refined picture over the shot's plate, as the photo's camera would have it.
+
+    All of it in display-linear light, as the photo is.
+    """
     alpha = passes.alpha[..., None]
-    light = passes.shot.light
-    seen = from_display(pixels)
-    behind = plate_behind(seen, passes.plate, passes.alpha <= 0.0, SPREAD)
+    light, replaced = passes.shot.light, passes.replaced
+    assert replaced is not None
+    seen, plate = srgb_decode(pixels), srgb_decode(replaced.plate)
+    behind = plate_behind(seen, plate, passes.alpha <= 0.0, SPREAD)
     product = np.maximum(seen - (1.0 - alpha) * behind, 0.0) * (alpha > 0.0)
     if light is not None and light.blur_px >= LEAST_BLUR_PX:
         product, alpha = (np.stack([ndimage.gaussian_filter(layer[..., channel], light.blur_px)
                                     for channel in range(layer.shape[2])], axis=-1) for layer in (product, alpha))
-    coded = srgb_encode(view_transform(product + (1.0 - alpha) * passes.plate))
+    coded = srgb_encode(product + (1.0 - alpha) * plate)
     if light is not None and light.grain > 0.0:
         coded = coded + _grain(passes.shot.backplate, alpha.shape[:2], light.grain) / 255.0 * alpha
-    plate = quantise(srgb_encode(view_transform(passes.plate)))
-    return np.where(alpha > 0.0, quantise(coded), plate)
+    return np.where(alpha > 0.0, quantise(coded), replaced.plate)
 
 
 def _grain(seed: str, shape: tuple[int, ...], sigma: float) -> NDArray[np.float32]:

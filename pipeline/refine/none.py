@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.colour import to_display
 from pipeline.refine.provenance import RENDERED, provenance
 from pipeline.refine.registry import preset
 from pipeline.refine.settings import RefinerSettings
@@ -33,4 +32,4 @@ class NoRefiner:
     def _one(self, request: RefineRequest) -> Refined:
         passes = request.passes
         record = provenance(self.identity, passes, ("product", "plate"), refined=False, source_type=RENDERED)
-        return Refined(to_display(passes.product, passes.plate, passes.white_backdrop), record)
+        return Refined(passes.display, record)

@@ -55,8 +55,9 @@ def save_passes(passes: ControlPasses, path: str | os.PathLike[str]) -> None:
     for layer in _ID_LAYERS:
         product[f"{layer}.ID"] = _plane(getattr(passes, layer)[inside], np.uint32)
     if passes.replaced is not None:
-        for index, channel in enumerate("RGBA"):
-            frame[f"photo.{channel}"] = _plane(_photo_layer(passes.replaced)[..., index], np.float16)
+        for layer, values in _photo_layers(passes.replaced).items():
+            for index, channel in enumerate("RGBA"[:values.shape[2]]):
+                frame[f"{layer}.{channel}"] = _plane(values[..., index], np.float16)
     window = (np.zeros(2, np.int32), np.array([width - 1, height - 1], np.int32))
     common = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, "displayWindow": window}
     cropped = (np.array([left, top], np.int32), np.array([right - 1, bottom - 1], np.int32))
@@ -99,8 +100,9 @@ def load_passes(path: str | os.PathLike[str]) -> ControlPasses:
         arrays[layer][inside] = product[f"{layer}.ID"]
     about = json.loads(header[_PREFIX + "about"])
     if "photo.R" in frame:
-        photo = np.stack([frame[f"photo.{channel}"] for channel in "RGBA"], axis=-1)
-        arrays["replaced"] = Replaced(photo[..., :3].astype(np.uint8), photo[..., 3] > 0.5)
+        photo, plate = (np.stack([frame[f"{layer}.{channel}"] for channel in "RGB"], axis=-1).astype(np.uint8)
+                        for layer in ("photo", "photo_plate"))
+        arrays["replaced"] = Replaced(photo, frame["photo.A"] > 0.5, plate)
     return ControlPasses(
         shot=shot_from_dict(json.loads(header[_PREFIX + "shot"])),
         camera=CameraMatrices(np.array(about["view"]), np.array(about["projection"])),
@@ -133,9 +135,10 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(entry) for entry in value) if isinstance(value, list | tuple) else value
 
 
-def _photo_layer(replaced: Replaced) -> NDArray[np.float32]:
-    """(H, W, 4) code values, which a half holds exactly, and the mask."""
-    return np.concatenate([replaced.photo, replaced.mask[..., None]], axis=-1).astype(np.float32)
+def _photo_layers(replaced: Replaced) -> dict[str, NDArray[np.uint8]]:
+    """Code values, which a half holds exactly; the mask is the photo's alpha."""
+    return {"photo": np.concatenate([replaced.photo, replaced.mask[..., None].astype(np.uint8)], axis=-1),
+            "photo_plate": replaced.plate}
 
 
 def _plane(values: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:

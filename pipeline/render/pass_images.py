@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from pipeline.colour import quantise, srgb_encode, to_display, view_transform
+from pipeline.colour import quantise, srgb_encode, view_transform
 from pipeline.render.types import F32, U32, ControlPasses
 
 PASS_NAMES = ("beauty", "product", "plate", "alpha", "mask", "base_color", "diffuse_albedo", "diffuse", "specular",
@@ -49,7 +49,7 @@ def pass_images(passes: ControlPasses) -> dict[str, Pixels]:
     straight = passes.product[..., :3] / np.maximum(alpha, 1e-4)
     plate = passes.plate if passes.white_backdrop else srgb_encode(view_transform(passes.plate))
     images: dict[str, Pixels] = {
-        "beauty": to_display(passes.product, passes.plate, passes.white_backdrop),
+        "beauty": passes.display,
         "product": quantise(np.concatenate([srgb_encode(view_transform(straight)), alpha], axis=-1)),
         "plate": quantise(plate), "alpha": quantise(passes.alpha),
         "mask": np.where(passes.mask, 255, 0).astype(np.uint8),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.catalogue import Shot
+from pipeline.colour import over_photo, to_display
 
 F32 = NDArray[np.float32]
 U32 = NDArray[np.uint32]
@@ -31,6 +32,7 @@ class Replaced:
 
     photo: NDArray[np.uint8]               # (H, W, 3) sRGB codes, of the shot's size
     mask: NDArray[np.bool_]                # (H, W) the product that ours takes the place of
+    plate: NDArray[np.uint8]               # (H, W, 3) sRGB codes of the photo without it
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,14 @@ class ControlPasses:
     material_names: tuple[str, ...] = ()
     material_kinds: tuple[str, ...] = ()
     traced: bool = False                   # the product's light is the path tracer's, not the rasteriser's
-    replaced: Replaced | None = None       # only of a shot in a photo; then ``plate`` is that photo without its product
+    replaced: Replaced | None = None       # only of a shot in a photo, which ``display`` alone shows exactly
+
+    @property
+    def display(self) -> NDArray[np.uint8]:
+        """(H, W, 3) sRGB codes of the picture these passes describe, as it would be delivered."""
+        if self.replaced is not None:
+            return over_photo(self.product, self.replaced.plate)
+        return to_display(self.product, self.plate, self.white_backdrop)
 
     @property
     def mask(self) -> NDArray[np.bool_]:

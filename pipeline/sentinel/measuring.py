@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.catalogue import Region
-from pipeline.colour import to_display
 from pipeline.errors import PackshotError, SentinelError
 from pipeline.render.types import ControlPasses
 from pipeline.sentinel.registry import Check, all_checks
@@ -22,7 +21,7 @@ def expected_from(passes: ControlPasses) -> Expected:
         shot=passes.shot, camera=passes.camera, white_backdrop=passes.white_backdrop,
         key_chromaticity=passes.key_chromaticity, toe_direction=passes.toe_direction,
         material_names=passes.material_names, material_kinds=passes.material_kinds,
-        display=to_display(passes.product, passes.plate, passes.white_backdrop), plate=passes.plate,
+        display=passes.display, plate=passes.plate,
         alpha=passes.alpha, diffuse_albedo=passes.diffuse_albedo, diffuse=passes.diffuse, specular=passes.specular,
         emissive=passes.emissive, uv=passes.uv, normal=passes.normal, depth=passes.depth,
         instance_id=passes.instance_id, material_id=passes.material_id, chart_id=passes.chart_id,

@@ -20,8 +20,8 @@ from pipeline.sentinel.types import U8, BBox, Expected, Limit, Measurement
 Bools = NDArray[np.bool_]
 
 ESTIMATORS: Mapping[str, Estimator] = {
-    # A just visible difference is about 1; means of 8 × 8 px are free of grain and of JPEG's rounding.
-    "plate_delta_e": Estimator(Limit(fail=0.5, warn=0.25),
+    # A just visible difference is about 1; means of 33 px squares are free of grain and of JPEG's rounding.
+    "plate_delta_e": Estimator(Limit(fail=0.5, warn=0.4),
                                "is no longer the photo: its ground is off by ΔE {value:.1f}"),
     # 1 is the old product untouched. Ground taken from elsewhere in the photo reads up to 0.05.
     "ghost": Estimator(Limit(fail=0.25, warn=0.12), "still shows the product that stood there ({value:.0%} of it)"),
@@ -29,7 +29,7 @@ ESTIMATORS: Mapping[str, Estimator] = {
 UNITS: Mapping[str, str] = {"plate_delta_e": "ΔE00", "ghost": "share"}
 _REACH = 0.025                 # of the product's extent: seams and our own contact shadow end there
 _LEAST_REACH_PX = 16
-_BLOCK = 8                     # px
+_SQUARE, _STEP = 33, 16       # px
 _HIGH_PASS_PX = 3.0            # sigma
 _FEWEST = 150                  # px of ground that has to be free again, in one piece
 _FAINT = 2.0                   # codes: an old product without any detail leaves nothing to be seen
@@ -63,21 +63,21 @@ def photo(expected: Expected, observed: U8, regions: Sequence[Region]) -> list[M
 
 
 def _plate(expected: Expected, observed: U8, replaced: Replaced) -> Measurement:
-    """99.9th percentile of ΔE00 between block means of picture and photo, away from old and new product."""
+    """99.9th percentile of ΔE00 between means of picture and photo, away from old and new product."""
     products = replaced.mask | (expected.alpha > 0.0)
     beside = np.asarray(cv2.distanceTransform((~products).astype(np.uint8), cv2.DIST_L2, 5))
-    away = _blocks((beside > _reach(replaced.mask)).astype(np.float32)[..., None])[..., 0] >= 1.0
+    away = _means((beside > _reach(replaced.mask)).astype(np.float32)) >= 0.999
     if not away.any():
         return Measurement("photo", "plate_delta_e", "background", None, "ΔE00", 0.0,
                            reason="the products fill the photo")
-    seen, wanted = (_blocks(srgb_decode(picture)) for picture in (observed, replaced.photo))
+    seen, wanted = (_means(srgb_decode(picture)) for picture in (observed, replaced.photo))
     differs = away & (np.abs(seen - wanted).max(axis=-1) > 1e-6)
     delta = np.zeros(away.shape)
     if differs.any():
         delta[differs] = ciede2000(lab_of(seen[differs]), lab_of(wanted[differs]))
     value = float(np.percentile(delta[away], 99.9))
     box = bbox_of(away & (delta > ESTIMATORS["plate_delta_e"].limit.fail))
-    scaled = None if box is None else (box[0] * _BLOCK, box[1] * _BLOCK, box[2] * _BLOCK, box[3] * _BLOCK)
+    scaled = None if box is None else (box[0] * _STEP, box[1] * _STEP, box[2] * _STEP, box[3] * _STEP)
     return _read(expected, observed, "plate_delta_e", value, scaled)
 
 
@@ -123,11 +123,10 @@ def _high_pass(picture: U8) -> NDArray[np.float32]:
     return np.asarray(grey - cv2.GaussianBlur(grey, (0, 0), _HIGH_PASS_PX), np.float32)
 
 
-def _blocks(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Means of whole blocks."""
-    height, width = (size // _BLOCK * _BLOCK for size in values.shape[:2])
-    parts = values[:height, :width].reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK, -1)
-    return np.asarray(parts.mean(axis=(1, 3)), np.float32)
+def _means(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means of squares of ``_SQUARE`` px, every ``_STEP`` px."""
+    even = cv2.blur(values, (_SQUARE, _SQUARE), borderType=cv2.BORDER_REFLECT)
+    return np.asarray(even[_STEP // 2 :: _STEP, _STEP // 2 :: _STEP], np.float32)
 
 
 def _read(expected: Expected, observed: U8, estimator: str, value: float, box: BBox | None) -> Measurement:
