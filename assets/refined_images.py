@@ -15,7 +15,7 @@ from assets.sku import Ready, Sku
 from assets.stage import Metadata, Stage, sku_spec
 from assets.thumbnails import montage
 from pipeline.catalogue import Shot
-from pipeline.refine import VERSION
+from pipeline.refine import VERSION, in_photo
 from pipeline.refine.gpu_clock import gpu_clock
 from pipeline.refine.types import Refiner
 from pipeline.refining import Batch, record_for, request_for, save_refined
@@ -42,6 +42,7 @@ def inputs(sku: Sku) -> dict[str, Any]:
         "prompts": {shot.name: prompt_for(sku.product, shot, sku.settings) for shot in sku.shots},
         "negative_prompt": sku.settings.negative_prompt,
         "attempt": ATTEMPT,
+        **({"photo": in_photo.VERSION} if sku.photo_shots else {}),
         **({"guard": guarding.judged_by(sku)} if guarding.attempts_for(sku, identity.preset) > 1 else {}),
     }
 

@@ -208,7 +208,8 @@ def test_what_is_committed_is_what_the_generator_makes(sku: str, example_catalog
     """Meshes to a micrometre, pictures to a code value: zlib and FreeType differ between machines in bytes."""
     (entry,) = (entry for entry in ENTRIES if entry.sku == sku)
     made, committed = write_sku(entry, tmp_path / sku), example_catalogue / sku
-    assert sorted(path.name for path in made.iterdir()) == sorted(path.name for path in committed.iterdir())
+    own = sorted(path.name for path in committed.iterdir() if path.is_file())  # a photo of a path tracer is not
+    assert sorted(path.name for path in made.iterdir()) == own
     for path in made.iterdir():
         if path.suffix in (".png", ".jpg"):
             difference = np.abs(np.asarray(Image.open(path), np.int16) - np.asarray(Image.open(committed / path.name)))

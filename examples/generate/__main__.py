@@ -17,8 +17,9 @@ def main() -> None:
                         help="only this SKU; may be repeated")
     arguments = parser.parse_args()
     for folder in write_catalogue(arguments.out, arguments.sku):
-        size = sum(file.stat().st_size for file in folder.iterdir())
-        print(f"{folder.name:28} {size / 1000:7.0f} kB  {', '.join(sorted(file.name for file in folder.iterdir()))}")
+        files = sorted(file for file in folder.iterdir() if file.is_file())
+        size = sum(file.stat().st_size for file in files)
+        print(f"{folder.name:28} {size / 1000:7.0f} kB  {', '.join(file.name for file in files)}")
 
 
 if __name__ == "__main__":

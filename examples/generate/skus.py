@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -76,10 +75,12 @@ def write_catalogue(root: Path, skus: Iterable[str] | None = None) -> list[Path]
 
 
 def write_sku(entry: Entry, folder: Path) -> Path:
-    """Write one SKU folder anew."""
+    """Write one SKU folder anew. Reference photos are not made here and stay."""
     model = tidied(entry.model())
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.is_file():
+            path.unlink()
     WRITERS[entry.format](model, folder, entry.stem)
     if entry.manifest is not None:
         (folder / MANIFEST).write_text(_manifest_text(entry.manifest, model))

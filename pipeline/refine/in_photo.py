@@ -23,7 +23,8 @@ from pipeline.refine.types import Refined, Refiner, RefineRequest, RefinerIdenti
 from pipeline.render.types import ControlPasses
 
 VERSION = 1
-LEAST_BLUR_PX = 0.25           # sigma below which a lens is as sharp as a render
+OWN_BLUR_PX = 0.45             # sigma of a render's own pixels, measured as a photo's lens is
+LEAST_BLUR_PX = 0.2            # of what is added; less is not seen
 GRAIN_SIZE_PX = 0.6            # sigma: a camera's noise is not white after its demosaicing
 
 
@@ -72,8 +73,9 @@ def photographed(pixels: NDArray[np.uint8], passes: ControlPasses) -> NDArray[np
     seen, plate = srgb_decode(pixels), srgb_decode(replaced.plate)
     behind = plate_behind(seen, plate, passes.alpha <= 0.0, SPREAD)
     product = np.maximum(seen - (1.0 - alpha) * behind, 0.0) * (alpha > 0.0)
-    if light is not None and light.blur_px >= LEAST_BLUR_PX:
-        product, alpha = (np.stack([ndimage.gaussian_filter(layer[..., channel], light.blur_px)
+    blur = 0.0 if light is None else max(light.blur_px ** 2 - OWN_BLUR_PX ** 2, 0.0) ** 0.5
+    if blur >= LEAST_BLUR_PX:
+        product, alpha = (np.stack([ndimage.gaussian_filter(layer[..., channel], blur)
                                     for channel in range(layer.shape[2])], axis=-1) for layer in (product, alpha))
     coded = srgb_encode(product + (1.0 - alpha) * plate)
     if light is not None and light.grain > 0.0:
