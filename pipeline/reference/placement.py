@@ -23,8 +23,10 @@ from pipeline.reference.segmentation import Segmentation
 
 F64 = NDArray[np.float64]
 
-LEAST_IOU = 0.90
+LEAST_IOU = 0.90               # where the two of a pair bear each other out
+LEAST_IOU_ALONE = 0.94         # of one figure: on made photos all wrong answers, and one right one, are below it
 LEAST_MARGIN = 0.02            # in IoU to the best opposite answer
+AS_GOOD = 0.006                # in IoU: what fits alike, as a bottle does whichever way it is turned
 PAIR_SPREAD_DEG = 53.0         # between the fronts of a pair
 TOE_TOLERANCE_DEG = 50.0       # of a hint
 FACES = 0.35                   # of :func:`facing`: the front can be seen
@@ -64,13 +66,14 @@ def place(mesh: Mesh, atlas: PoseAtlas, draw: Draws, photo: Photo, found: Segmen
     worth, chosen = answers[0]
     if not pairs and mesh.front.axis is not None and hints.toe_direction is None:
         # A bottle fits whichever way it is turned: then ours shows its front, as a photographer would turn it.
-        worth, chosen = max(((other, answer) for other, answer in answers if other > worth - LEAST_MARGIN),
+        worth, chosen = max(((other, answer) for other, answer in answers if other > worth - AS_GOOD),
                             key=lambda pair: sum(facing(pose, mesh) for pose in pair[1]))
         answers = [(other, answer) for other, answer in answers
                    if answer is chosen or all(facing(pose, mesh) > FACES for pose in answer)]
     opposite = [other for other, answer in answers if answer is not chosen and _opposite(answer, chosen)]
     margin = worth - max(opposite, default=0.0)
-    return Placement(candidates, chosen, margin, _problem(chosen, margin, bool(opposite)))
+    return Placement(candidates, chosen, margin,
+                     _problem(chosen, margin, bool(opposite), LEAST_IOU if partners else LEAST_IOU_ALONE))
 
 
 def front_angle(pose: Pose, mesh: Mesh) -> float | None:
@@ -111,10 +114,10 @@ def _opposite(one: Sequence[Pose], other: Sequence[Pose]) -> bool:
                for a, b in zip(one, other, strict=True))
 
 
-def _problem(chosen: Sequence[Pose], margin: float, contested: bool) -> PhotoError | None:
+def _problem(chosen: Sequence[Pose], margin: float, contested: bool, least: float) -> PhotoError | None:
     worst = min(pose.iou for pose in chosen)
-    if worst < LEAST_IOU:
-        return PhotoError("pose_unsure", f"The product fills the place of the old one to {worst:.0%}; {LEAST_IOU:.0%} "
+    if worst < least:
+        return PhotoError("pose_unsure", f"The product fills the place of the old one to {worst:.0%}; {least:.0%} "
                           "are needed.", "Choose a photo of a product of similar shape, or draw its outline and name "
                           "it with `mask: mask.png`.")
     if contested and margin < LEAST_MARGIN:

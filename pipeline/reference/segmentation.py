@@ -1,9 +1,10 @@
 """What stands in a photo: silhouettes of its products, told from the ground and from their shadows.
 
 The ground is fitted to the photo's border by a quadratic in each channel of Lab, so a studio's falloff is
-no product. Where a pixel is darker than its ground, and its chroma is as much smaller, it lies in a shadow;
-but not where less than half of the ground's lightness is left, or dark heels would count as shadow. The
-rest is GrabCut (Rother, Kolmogorov and Blake 2004) between what surely is and surely is not product.
+no product; where the border shows a horizon, floor and wall are fitted apart. Where a pixel is darker than
+its ground, and its chroma is as much smaller, it lies in a shadow; but not where less than half of the
+ground's lightness is left, or dark heels would count as shadow. The rest is GrabCut (Rother, Kolmogorov and
+Blake 2004) between what surely is and surely is not product.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pipeline.errors import PhotoError
 
@@ -32,6 +34,10 @@ SHARP = 7.0                # of 255 in lightness per pixel: steeper than a shado
 MOST_OUTSIDE = 0.12        # of the outline's length: edges outside all figures
 _FOREGROUND, _BACKGROUND = 9.0, 3.0  # Lab units beyond noise: surely product, surely ground
 _CUT_ROUNDS = 4
+_ENCLOSED = 0.07               # of a figure's extent: gaps of twice as much are closed where edges show more of it
+_NEAR_HORIZON = 5              # px of the small photo
+_TILT = 0.12                   # of the width: how far a horizon may climb
+_STEP_SHARE, _STEP_LAB = 0.6, 3.0  # of the misfit without a step; Lab units of the step itself
 
 
 @dataclass(frozen=True)
@@ -73,14 +79,20 @@ def segment(pixels: U8) -> Segmentation:
     shrink = min(1.0, WORK_SIDE / max(height, width))
     small = cv2.resize(pixels, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA) if shrink < 1 else pixels
     small = np.asarray(small, np.uint8)
-    distance = ground_distance(small)
+    horizon = horizon_of(small)
+    distance = ground_distance(small, horizon)
     cut = _grab_cut(small, distance)
     figures = _figures(cut)
     if not figures:
         raise PhotoError("no_product", "No product was found in the photo.", _MASK_HINT)
     together = np.logical_or.reduce(figures)
+    missing = _edges_outside(small, together, horizon)
+    if missing > MOST_OUTSIDE:
+        whole = _figures(_closed(cut, max(map(_extent, figures))))
+        if (less := _edges_outside(small, np.logical_or.reduce(whole), horizon)) <= MOST_OUTSIDE:
+            figures, together, missing = whole, np.logical_or.reduce(whole), less
     contrast = _contrast(distance, together)
-    if (missing := _edges_outside(small, together)) > MOST_OUTSIDE:
+    if missing > MOST_OUTSIDE:
         raise PhotoError("product_unclear", "Parts of a product seem to lie outside what was found: as many edges as "
                          f"{missing:.0%} of its outline.", _MASK_HINT)
     if contrast < CLEAR:
@@ -102,17 +114,31 @@ def from_mask(mask: U8, size: tuple[int, int]) -> Segmentation:
 _MASK_HINT = "Draw the product white on black into mask.png and name it with `mask: mask.png` beside the photo."
 
 
-def ground_distance(pixels: U8) -> F32:
-    """(H, W) how far each pixel is from its ground, in Lab units beyond the ground's own noise; shadows are near."""
+def ground_distance(pixels: U8, horizon: F32 | None = None) -> F32:
+    """(H, W) how far each pixel is from its ground, in Lab units beyond the ground's own noise; shadows are near.
+
+    Floor and wall, parted by ``horizon``, are fitted apart; near it a pixel may be either.
+    """
     lab = np.asarray(cv2.cvtColor(pixels.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB), np.float32)
+    height, width = lab.shape[:2]
+    edge = max(2, round(BORDER * min(height, width)))
+    border = np.ones((height, width), np.bool_)
+    border[edge:-edge, edge:-edge] = False
+    if horizon is None:
+        return _away(lab, border)
+    below = np.arange(height)[:, None] - horizon[None, :]
+    wall, floor = _away(lab, border & (below < -_NEAR_HORIZON)), _away(lab, border & (below > _NEAR_HORIZON))
+    either = np.minimum(wall, floor)
+    return np.where(below < -_NEAR_HORIZON, wall, np.where(below > _NEAR_HORIZON, floor, either)).astype(np.float32)
+
+
+def _away(lab: F32, border: Mask) -> F32:
+    """(H, W) distance from a quadratic that is fitted to the ``border``."""
     height, width = lab.shape[:2]
     rows, columns = np.mgrid[-1:1:height * 1j, -1:1:width * 1j]
     terms = np.stack([np.ones_like(rows), rows, columns, rows * rows, columns * columns, rows * columns],
                      axis=-1).reshape(-1, 6).astype(np.float32)
     values = lab.reshape(-1, 3)
-    edge = max(2, round(BORDER * min(height, width)))
-    border = np.ones((height, width), np.bool_)
-    border[edge:-edge, edge:-edge] = False
     chosen = border.reshape(-1)
     for _ in range(3):  # what does not fit, a product at the border, leaves the fit
         fit, *_rest = np.linalg.lstsq(terms[chosen], values[chosen], rcond=None)
@@ -128,6 +154,38 @@ def ground_distance(pixels: U8) -> F32:
     away = np.abs(lab - shaded)
     away[..., 0] = np.where(ratio > SHADOW_RATIO, np.maximum(lab[..., 0] - ground[..., 0], 0.0), away[..., 0])
     return np.asarray(np.sqrt((np.maximum(away - 2.0 * noise, 0.0) ** 2).sum(axis=-1)), np.float32)
+
+
+def horizon_of(pixels: U8) -> F32 | None:
+    """(W,) row at which floor and wall meet, where the photo's left and right borders both show such a step."""
+    lab = np.asarray(cv2.cvtColor(pixels.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB), np.float32)
+    width = lab.shape[1]
+    strip = max(3, round(2 * BORDER * width))
+    found = [_step_of(np.median(side, axis=1)) for side in (lab[:, :strip], lab[:, -strip:])]
+    left, right = found
+    if left is None or right is None or abs(left - right) > _TILT * width:
+        return None
+    return np.linspace(left, right, width).astype(np.float32)
+
+
+def _step_of(profile: F32) -> float | None:
+    """Row of the one step in a profile (H, 3) that is smooth above it and below it; None where there is none."""
+    height = len(profile)
+    rows = np.linspace(-1.0, 1.0, height)
+    smooth = np.stack([np.ones(height), rows, rows * rows], axis=1)
+
+    def misfit(part: slice, terms: int) -> tuple[float, NDArray[np.floating]]:
+        fit, *_rest = np.linalg.lstsq(smooth[part, :terms], profile[part], rcond=None)
+        return float(np.abs(profile[part] - smooth[part, :terms] @ fit).sum()), fit
+
+    whole, _ = misfit(slice(None), 3)
+    best: tuple[float, int, float] = (whole, 0, 0.0)
+    for row in range(height // 8, height - height // 8, max(1, height // 128)):
+        (above, first), (below, second) = misfit(slice(None, row), 2), misfit(slice(row, None), 2)
+        if above + below < best[0]:
+            jump = float(np.linalg.norm(smooth[row, :2] @ (first - second)))
+            best = above + below, row, jump
+    return float(best[1]) if best[0] < _STEP_SHARE * whole and best[2] > _STEP_LAB else None
 
 
 def _grab_cut(pixels: U8, distance: F32) -> Mask:
@@ -163,6 +221,20 @@ def _figures(mask: Mask) -> list[Mask]:
     return [_without_pinholes(labels == label) for label in kept]
 
 
+def _closed(mask: Mask, extent: int) -> Mask:
+    """What figures enclose is their own: a pale sole on a pale ground lies between an upper and an outsole."""
+    reach = max(2, round(_ENCLOSED * extent))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    padded = np.pad(mask.astype(np.uint8), reach)
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[reach:-reach, reach:-reach]
+    return np.asarray(ndimage.binary_fill_holes(closed))
+
+
+def _extent(mask: Mask) -> int:
+    """The longer side of its box, px."""
+    return int(max(np.ptp(np.flatnonzero(mask.any(axis=axis))) for axis in (0, 1)))
+
+
 def _without_pinholes(mask: Mask) -> Mask:
     """Holes of less than 0.4 % of the figure are noise; larger ones are handles."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
@@ -173,7 +245,7 @@ def _without_pinholes(mask: Mask) -> Mask:
     return filled
 
 
-def _edges_outside(pixels: U8, mask: Mask) -> float:
+def _edges_outside(pixels: U8, mask: Mask, horizon: F32 | None) -> float:
     """Edges that no figure holds and the ground's own grain does not explain, as a share of the outline's length.
 
     A white shoe on white shows its laces and sole so, a shadow does not: it has no edges.
@@ -186,6 +258,8 @@ def _edges_outside(pixels: U8, mask: Mask) -> float:
     border = np.ones_like(mask)
     border[edge:-edge, edge:-edge] = False
     away = np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((11, 11), np.uint8))) == 0
+    if horizon is not None:
+        away &= np.abs(np.arange(height)[:, None] - horizon[None, :]) > 2 * _NEAR_HORIZON
     limit = SHARP + 1.2 * float(np.percentile(steepness[border & away], 99.5))
     outline = mask & ~(np.asarray(cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8))) > 0)
     return float((away & ~border & (steepness > limit)).sum() / max(outline.sum(), 1))
