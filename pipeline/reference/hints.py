@@ -11,7 +11,7 @@ from pipeline.errors import PhotoError
 
 View = Literal["top", "three-quarter", "side"]
 # Elevations of the camera in degrees, from and to.
-VIEWS: dict[View, tuple[float, float]] = {"top": (62.0, 95.0), "three-quarter": (12.0, 62.0), "side": (-5.0, 20.0)}
+VIEWS: dict[View, tuple[float, float]] = {"top": (62.0, 90.0), "three-quarter": (12.0, 62.0), "side": (-5.0, 20.0)}
 
 
 class Hints(BaseModel):
@@ -31,7 +31,7 @@ class Hints(BaseModel):
     @property
     def elevations(self) -> tuple[float, float]:
         """Of the camera in degrees, from and to."""
-        return VIEWS[self.view] if self.view else (-5.0, 95.0)
+        return VIEWS[self.view] if self.view else (-5.0, 90.0)
 
 
 def read_hints(text: str, name: str) -> Hints:

@@ -24,12 +24,13 @@ from pipeline.reference.segmentation import Segmentation
 F64 = NDArray[np.float64]
 
 LEAST_IOU = 0.90               # where the two of a pair bear each other out
-LEAST_IOU_ALONE = 0.94         # of one figure: on made photos all wrong answers, and one right one, are below it
+LEAST_IOU_ALONE = 0.95         # of one figure: of 60 made photos the wrong answers are below it, and one right one
 LEAST_MARGIN = 0.02            # in IoU to the best opposite answer
 AS_GOOD = 0.006                # in IoU: what fits alike, as a bottle does whichever way it is turned
 PAIR_SPREAD_DEG = 53.0         # between the fronts of a pair
 TOE_TOLERANCE_DEG = 50.0       # of a hint
 FACES = 0.35                   # of :func:`facing`: the front can be seen
+LEANS_DEG = 12.0
 _OPPOSITE_DEG = 90.0
 _ODD_PAIR = 0.05               # IoU that a pair of one foot, or of fronts far apart, has to be better by
 _AXES = {"+x": (1.0, 0.0, 0.0), "-x": (-1.0, 0.0, 0.0), "+y": (0.0, 1.0, 0.0), "-y": (0.0, -1.0, 0.0),
@@ -70,7 +71,8 @@ def place(mesh: Mesh, atlas: PoseAtlas, draw: Draws, photo: Photo, found: Segmen
                             key=lambda pair: sum(facing(pose, mesh) for pose in pair[1]))
         answers = [(other, answer) for other, answer in answers
                    if answer is chosen or all(facing(pose, mesh) > FACES for pose in answer)]
-    opposite = [other for other, answer in answers if answer is not chosen and _opposite(answer, chosen)]
+    opposite = [other for other, answer in answers if answer is not chosen
+                and (_opposite(answer, chosen) or (other > worth - AS_GOOD and _leans(answer, chosen)))]
     margin = worth - max(opposite, default=0.0)
     return Placement(candidates, chosen, margin,
                      _problem(chosen, margin, bool(opposite), LEAST_IOU if partners else LEAST_IOU_ALONE))
@@ -114,6 +116,11 @@ def _opposite(one: Sequence[Pose], other: Sequence[Pose]) -> bool:
                for a, b in zip(one, other, strict=True))
 
 
+def _leans(one: Sequence[Pose], other: Sequence[Pose]) -> bool:
+    """Whether some figure is seen from another height: from above, a bottle's outline hardly tells how far."""
+    return any(_degrees(a.rotation[:, 1], b.rotation[:, 1]) > LEANS_DEG for a, b in zip(one, other, strict=True))
+
+
 def _problem(chosen: Sequence[Pose], margin: float, contested: bool, least: float) -> PhotoError | None:
     worst = min(pose.iou for pose in chosen)
     if worst < least:
@@ -121,9 +128,9 @@ def _problem(chosen: Sequence[Pose], margin: float, contested: bool, least: floa
                           "are needed.", "Choose a photo of a product of similar shape, or draw its outline and name "
                           "it with `mask: mask.png`.")
     if contested and margin < LEAST_MARGIN:
-        return PhotoError("pose_ambiguous", f"Two opposite poses fit nearly as well (by {margin:.3f} of "
+        return PhotoError("pose_ambiguous", f"Two different poses fit nearly as well (by {margin:.3f} of "
                           f"{LEAST_MARGIN:.2f}).", "Say where the front points: `toe_direction: 135`, degrees as on a "
-                          "clock, 0 up.")
+                          "clock, 0 up; or from where the photo was taken: `view: top`.")
     return None
 
 

@@ -109,7 +109,7 @@ def pose_atlas(mesh: Mesh, draw: Draw, *, partners: bool) -> PoseAtlas:
 
 
 def find_poses(mesh: Mesh, atlas: PoseAtlas, draw: Draws, photo: Photo, figure: Figure,
-               elevations: tuple[float, float] = (-5.0, 95.0)) -> list[Pose]:
+               elevations: tuple[float, float] = (-5.0, 90.0)) -> list[Pose]:
     """The best poses for one figure, best first, each some degrees or a mirror from the others."""
     sight = _LineOfSight.at(photo, figure)
     starts = _nearest(atlas, sight.normalised(ATLAS_SIDE, ATLAS_SHARE), elevations)
