@@ -18,12 +18,16 @@ from pipeline.reference.backplate import backplate
 from pipeline.reference.light import extent_of, read_light
 from pipeline.reference.pose import mirror_of
 from pipeline.referencing import Solved, camera_of
+from pipeline.refine.in_photo import photographed
 from pipeline.render import Renderer, Textures
 from pipeline.render.fast import FastRenderer
 from pipeline.render.heading import Heading
+from pipeline.render.in_photo import in_photo
+from pipeline.render.partner_prints import with_readable_prints
 from pipeline.render.scene import compose
 from pipeline.render.stages.photo import NAME, stage_in
-from pipeline.render.types import CameraMatrices
+from pipeline.render.types import CameraMatrices, Replaced
+from pipeline.workpiece import Workpiece
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -64,6 +68,16 @@ def photo_shot(name: str, solved: Solved, mesh: Mesh, renderer: Renderer, scale:
     extent = max(extent_of(figure.mask) for figure in solved.found.figures) * shrink
     made = backplate(photo, old, new, shadow, extent)
     return PhotoShot(replace(shot, backplate=picture_sha256(made.pixels)), made.pixels, photo, old, clock)
+
+
+def picture(made: PhotoShot, piece: Workpiece, renderer: Renderer) -> U8:
+    """(H, W, 3) the product as it is rendered, in its photo."""
+    textures = piece.textures
+    if piece.product.manifest.partner_prints == "readable" and any(each.mirrored for each in made.shot.instances):
+        textures = with_readable_prints(textures, piece.mesh, piece.regions)
+    passes = in_photo(renderer.render(piece.mesh, made.shot, textures),
+                      Replaced(made.photo, made.replaced, made.plate))
+    return photographed(passes.display, passes)
 
 
 def untextured(mesh: Mesh) -> Mesh:

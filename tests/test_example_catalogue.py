@@ -177,8 +177,9 @@ def test_the_committed_catalogue_is_complete_and_small(example_catalogue: Path) 
             assert max(Image.open(path).size) <= 2048
 
 
-def test_one_sku_has_a_manifest_and_the_others_none(example_catalogue: Path) -> None:
-    assert [path.parent.name for path in example_catalogue.rglob(MANIFEST)] == ["court-sneaker-green"]
+def test_two_skus_have_a_manifest_and_the_others_none(example_catalogue: Path) -> None:
+    assert sorted(path.parent.name for path in example_catalogue.rglob(MANIFEST)) == [
+        "court-sneaker-green", "court-sneaker-navy"]
     product = Catalogue.at(example_catalogue).product("court-sneaker-green")
     assert product.manifest.front == "+x"
     assert {region.kind for region in product.regions} == {"label", "logo", "stitching"}

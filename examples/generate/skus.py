@@ -32,7 +32,7 @@ class Entry:
     model: Callable[[], Model]
     format: str                        # an entry of WRITERS
     stem: str                          # the mesh file's name without suffix
-    manifest: Manifest | None = None   # written as product.yaml, with the model's regions
+    manifest: Manifest | None = None   # written as product.yaml, with the model's regions where it names none
 
 
 SNEAKER_MANIFEST = Manifest(
@@ -41,11 +41,17 @@ SNEAKER_MANIFEST = Manifest(
     front="+x",
 )
 
-# All five formats. One SKU has a manifest; of the others the mesh and its textures are all there is.
+# Pale on pale it is not found on the map. Named, it can be read on the mirrored partner of a pair in a photo as well.
+FOOTBED_PRINT = Manifest(regions=(RegionEntry(
+    name="footbed print", kind="logo", material="lining_textile", text="NORTHLINE",
+    polygon=((0.4345, 0.565), (0.4345, 0.695), (0.405, 0.695), (0.405, 0.565))),))
+
+# All five formats. Two SKUs have a manifest; of the others the mesh and its textures are all there is.
 ENTRIES = (
     Entry("court-sneaker-green", "court-sneaker", partial(court_sneaker, GREEN_WHITE), "fbx", "court_sneaker",
           SNEAKER_MANIFEST),
-    Entry("court-sneaker-navy", "court-sneaker", partial(court_sneaker, NAVY_GUM), "gltf", "court_sneaker"),
+    Entry("court-sneaker-navy", "court-sneaker", partial(court_sneaker, NAVY_GUM), "gltf", "court_sneaker",
+          FOOTBED_PRINT),
     Entry("derby-brown", "derby", leather_derby, "fbx", "leather_derby"),
     Entry("mug-tidewater", "tidewater-mug", tidewater_mug, "glb", "stoneware_mug"),
     Entry("bottle-fjellbekk", "fjellbekk-bottle", fjellbekk_bottle, "gltf", "steel_bottle"),
@@ -101,10 +107,12 @@ _Dumper.add_representer(_Points, lambda dumper, points: dumper.represent_sequenc
 
 def _manifest_text(manifest: Manifest, model: Model) -> str:
     regions = []
-    for region in model.regions:
+    for region in () if manifest.regions else model.regions:
         entry = RegionEntry(name=region.name, kind=region.kind, material=region.material, polygon=region.polygon,
                             path=region.path, text=region.text, rows=region.rows, width=region.width)
         values = entry.model_dump(mode="json", exclude_defaults=True)
         regions.append({key: _Points(value) if key in ("polygon", "path") else value for key, value in values.items()})
+    regions += [{key: _Points(value) if key in ("polygon", "path") else value for key, value in
+                 entry.model_dump(mode="json", exclude_defaults=True).items()} for entry in manifest.regions]
     entries = manifest.model_dump(mode="json", exclude_defaults=True) | {"regions": regions}
     return yaml.dump(entries, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=116)

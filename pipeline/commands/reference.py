@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,12 +19,16 @@ from pipeline.commands.options import (
     answer,
 )
 
+if TYPE_CHECKING:
+    from pipeline.referencing import Solved
+    from pipeline.workpiece import Workpiece
+
 
 def reference(photo: Annotated[Path, typer.Argument(help="A photo of another product; hints may stand in PHOTO's "
                                                          "name with .yaml beside it.")], sku: SkuName, out: OutFolder,
               catalogue: CataloguePath = DEFAULT_CATALOGUE, store: StorePath = DEFAULT_STORE,
               as_json: Json = False) -> None:
-    """Find a photo's products, and how a SKU would have to stand in their place: poses, and a sheet of candidates.
+    """Put a SKU in the place of a photo's products: poses, a sheet of candidates, the emptied photo and the picture.
 
     Exit status 1 where no answer is sure enough: the sheet shows the candidates, the hint what to say.
     """
@@ -44,9 +48,28 @@ def reference(photo: Annotated[Path, typer.Argument(help="A photo of another pro
     sheet = out / f"{photo.stem}.candidates.png"
     referencing.sheet(solved, piece.mesh, piece.textures).save(sheet)
     (out / f"{photo.stem}.json").write_text(json.dumps(found, indent=1) + "\n")
-    answer({**found, "sheet": str(sheet)}, as_json, lambda: f"{_told(found)}\n{sheet}")
+    pictures = {"sheet": sheet}
+    if found["accepted"]:
+        pictures |= _pictures(solved, piece, out, photo.stem)
+    answer({**found, **{name: str(path) for name, path in pictures.items()}}, as_json,
+           lambda: "\n".join([_told(found), *map(str, pictures.values())]))
     if not found["accepted"]:
         raise typer.Exit(1)
+
+
+def _pictures(solved: Solved, piece: Workpiece, out: Path, stem: str) -> dict[str, Path]:
+    """The emptied photo, and the product in it as it is rendered; refining is a run's work."""
+    from PIL import Image
+
+    from pipeline import compositing
+
+    with piece.get_renderer() as renderer:
+        made = compositing.photo_shot(stem, solved, piece.mesh, renderer, piece.settings.scale)
+        picture = compositing.picture(made, piece, renderer)
+    found = {"plate": out / f"{stem}.plate.png", "image": out / f"{stem}.png"}
+    Image.fromarray(made.plate).save(found["plate"])
+    Image.fromarray(picture).save(found["image"])
+    return found
 
 
 def _told(found: dict[str, Any]) -> str:
