@@ -14,7 +14,8 @@ from tests.conftest import ROOT
 GRAPH = {
     "product_mesh": ("ingest", []),
     "product_regions": ("ingest", ["product_mesh"]),
-    "control_passes": ("render", ["product_mesh", "product_regions"]),
+    "reference_shots": ("reference", ["product_mesh"]),
+    "control_passes": ("render", ["product_mesh", "product_regions", "reference_shots"]),
     "refined_images": ("refine", ["control_passes", "product_regions"]),
     "sentinel_scores": ("sentinel", ["product_regions", "refined_images"]),
     "delivered_images": ("delivery", ["sentinel_scores"]),

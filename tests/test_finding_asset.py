@@ -23,7 +23,7 @@ vt 1 0
 vt 0 0
 f 4/4 3/3 2/2 1/1
 """
-ASSETS = ("product_mesh", "product_regions", "control_passes")
+ASSETS = ("product_mesh", "product_regions", "reference_shots", "control_passes")
 
 
 @pytest.fixture

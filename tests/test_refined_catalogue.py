@@ -44,8 +44,9 @@ def test_another_strength_refines_again_and_leaves_mesh_and_passes_alone(tmp_pat
         assert house.batch("a").success
     with house_of(catalogue, store, {**environment, "PACKSHOT_REFINER_STRENGTH": "0.75"}) as house:
         assert house.batch("a").success
-        assert house.kept("a") == {"product_mesh": True, "product_regions": True, "control_passes": True,
-                                   "refined_images": False, "sentinel_scores": False, "delivered_images": False}
+        assert house.kept("a") == {"product_mesh": True, "product_regions": True, "reference_shots": True,
+                                   "control_passes": True, "refined_images": False, "sentinel_scores": False,
+                                   "delivered_images": False}
 
 
 def test_a_missing_model_fails_the_sku_with_a_hint_and_keeps_its_passes(tmp_path: Path) -> None:

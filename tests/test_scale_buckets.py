@@ -15,7 +15,7 @@ from assets.partitions import BUCKETS, BY_SKU, SKUS, buckets_in, partition_of, s
 from pipeline.errors import CatalogueError
 from tests.conftest import ROOT
 
-UPSTREAM = {"product_mesh", "product_regions"}
+UPSTREAM = {"product_mesh", "product_regions", "reference_shots"}
 MATERIALIZED = {"bucket-00000": "materialized", "bucket-00001": "materialized"}
 
 

@@ -39,7 +39,7 @@ def test_a_good_a_bad_and_a_kept_sku_in_one_batch(house: House) -> None:
     assert house.status("good") == GOOD
     assert house.status("kept") == GOOD
     assert house.status("bad") == {**dict.fromkeys(NAMES, "failed"), "product_mesh": "materialized",
-                                   "product_regions": "materialized"}
+                                   "product_regions": "materialized", "reference_shots": "materialized"}
     assert all(house.kept("kept").values())
     assert not any(house.kept("good").values())
     assert house.store.errors()["bad"]["code"] == "texture_unreadable"
@@ -62,14 +62,14 @@ def test_single_sku_runs_of_a_good_a_bad_and_a_kept_sku(house: House) -> None:
     break_texture(house, "bad")
     assert not house.materialize("bad").success
     assert house.status("bad") == {**dict.fromkeys(NAMES, "failed"), "product_mesh": "materialized",
-                                   "product_regions": "materialized"}
+                                   "product_regions": "materialized", "reference_shots": "materialized"}
     assert house.materialize("good").success
     assert house.status("good") == GOOD
     assert all(house.kept("good").values())
 
 
 def test_only_refined_images_of_a_good_a_bad_and_a_kept_sku(house: House) -> None:
-    upstream = ("product_mesh", "product_regions", "control_passes")
+    upstream = ("product_mesh", "product_regions", "reference_shots", "control_passes")
     add_box(house.catalogue, "bad")
     assert house.batch("good", assets=upstream).success
     assert house.batch("kept").success
@@ -105,7 +105,7 @@ def test_a_changed_texture_reruns_what_it_touches_and_nothing_else(house: House)
     checks((150, 40, 40)).save(house.catalogue / "good" / "diffuse.png")
     assert house.batch("good", "kept").success
     changed = {name for name in NAMES if house.versions("good")[name] != before[name]}
-    assert changed == set(NAMES) - {"product_mesh"}
+    assert changed == set(NAMES) - {"product_mesh", "reference_shots"}
     assert house.kept("good") == {name: name not in changed for name in NAMES}
     assert house.versions("kept") == other
     checks().save(house.catalogue / "good" / "diffuse.png")
@@ -168,7 +168,7 @@ def test_passes_that_were_not_kept_are_rendered_again(house: House) -> None:
 
 def test_images_are_the_same_whether_passes_come_from_memory_or_from_the_store(house: House) -> None:
     assert house.batch("good").success
-    assert house.batch("kept", assets=("product_mesh", "product_regions", "control_passes")).success
+    assert house.batch("kept", assets=("product_mesh", "product_regions", "reference_shots", "control_passes")).success
     assert house.batch("kept", assets=("refined_images", "sentinel_scores", "delivered_images")).success
     with (Image.open(house.store.require("refined_images", "good").path("square.png")) as one,
           Image.open(house.store.require("refined_images", "kept").path("square.png")) as two):

@@ -190,7 +190,8 @@ def test_passes_that_are_not_kept_are_rendered_again_for_the_batch(house: House,
 
 
 def test_a_batch_of_refined_images_alone_shares_too(house: House, counting: type[Counting]) -> None:
-    assert house.batch("a", "b", assets=("product_mesh", "product_regions", "control_passes")).success
+    passes = ("product_mesh", "product_regions", "reference_shots", "control_passes")
+    assert house.batch("a", "b", assets=passes).success
     assert counting.calls == []
     assert not house.batch("a", "b", "c", assets=("refined_images",)).success, "c has no passes"
     assert counting.calls == [["a square", "b square"], ["a wide", "b wide"]]
