@@ -33,6 +33,7 @@ PAIR_SPREAD_DEG = 53.0         # between the fronts of a pair
 TOE_TOLERANCE_DEG = 50.0       # of a hint
 FACES = 0.35                   # of :func:`facing`: the front can be seen
 LEANS_DEG = 12.0
+FROM_ABOVE_DEG = 55.0
 _OPPOSITE_DEG = 90.0
 _ODD_PAIR = 0.05               # IoU that a pair of one foot, or of fronts far apart, has to be better by
 _AXES = {"+x": (1.0, 0.0, 0.0), "-x": (-1.0, 0.0, 0.0), "+y": (0.0, 1.0, 0.0), "-y": (0.0, -1.0, 0.0),
@@ -73,8 +74,13 @@ def place(mesh: Mesh, atlas: PoseAtlas, draw: Draws, photo: Photo, found: Segmen
                             key=lambda pair: sum(facing(pose, mesh) for pose in pair[1]))
         answers = [(other, answer) for other, answer in answers
                    if answer is chosen or all(facing(pose, mesh) > FACES for pose in answer)]
+    elif min(pose.elevation_deg for pose in chosen) > FROM_ABOVE_DEG:
+        # An outline from above hardly tells how far a shoe leans; cameras above shoes look straight down.
+        worth, chosen = max(((other, answer) for other, answer in answers
+                             if other > worth - AS_GOOD and not _opposite(answer, chosen)),
+                            key=lambda pair: sum(pose.elevation_deg for pose in pair[1]))
     opposite = [other for other, answer in answers if answer is not chosen
-                and (_opposite(answer, chosen) or (other > worth - AS_GOOD and _leans(answer, chosen)))]
+                and (_opposite(answer, chosen) or (not pairs and other > worth - AS_GOOD and _leans(answer, chosen)))]
     margin = worth - max(opposite, default=0.0)
     told = hints.view is not None or hints.toe_direction is not None
     least = LEAST_IOU_TOLD if told else LEAST_IOU if partners else LEAST_IOU_ALONE

@@ -280,8 +280,10 @@ class _Fitter:
             drawn = draw((self._frame @ self._view(tried, mirrored))[None], FIT_SIDE)[0]
             return float(self._weight[drawn ^ target].sum())
 
+        # A first step past the zenith would leave the simplex flat.
+        steps = np.where([True, values[1] + step[1] <= self._elevations[1], *[True] * 4], step, -step)
         found = minimize(cost, values, method="Nelder-Mead", options={
-            "maxfev": evaluations, "initial_simplex": np.concatenate([values[None], values + np.diag(step)]),
+            "maxfev": evaluations, "initial_simplex": np.concatenate([values[None], values + np.diag(steps)]),
             "xatol": 0.05, "fatol": 0.5})
         return float(found.fun), np.asarray(found.x), mirrored
 
