@@ -196,14 +196,14 @@ def test_an_interrupt_ends_the_batch_between_stages_and_nothing_is_torn(house: H
 def test_a_batch_says_why_and_how_much_in_few_events(house: House) -> None:
     result = batch(house, *"abc", why={"a": "texture diffuse.png changed"})
     logs = house.instance.all_logs(result.run_id)
-    assert any("a: made 6" in entry.user_message and "(texture diffuse.png changed)" in entry.user_message
+    assert any("a: made 7" in entry.user_message and "(texture diffuse.png changed)" in entry.user_message
                for entry in logs)
     assert house.last("control_passes", "a").metadata["why"].value == "texture diffuse.png changed"
     assert "why" not in house.last("control_passes", "b").metadata
     kinds = Counter(entry.dagster_event.event_type_value if entry.dagster_event else "LOG" for entry in logs)
     of_skus = sum(kinds[kind] for kind in ("ASSET_MATERIALIZATION", "ASSET_MATERIALIZATION_PLANNED",
                                            "ASSET_CHECK_EVALUATION", "LOG"))
-    assert kinds["ASSET_MATERIALIZATION"] == 18
+    assert kinds["ASSET_MATERIALIZATION"] == 21
     assert kinds["LOG"] == 3
     assert of_skus / 3 <= 20
     assert not any(event.is_step_materialization for event in result.all_events), "none is held until the step ends"
@@ -319,8 +319,8 @@ def test_a_run_killed_in_the_middle_shows_red_what_it_was_at_and_nothing_else(tm
         [record] = instance.get_runs()
         assert ended(instance, record)
         shown = house.status("b")
-        assert [shown[name] for name in NAMES[:2]] == ["materialized"] * 2
-        assert [shown[name] for name in NAMES[3:]] == ["failed", "failed", "absent"], "the last is not planned ahead"
+        assert [shown[name] for name in NAMES[:3]] == ["materialized"] * 3
+        assert [shown[name] for name in NAMES[4:]] == ["failed", "failed", "absent"], "the last is not planned ahead"
         assert house.status("c") == ABSENT
         [key] = {record.tags[RUN_KEY_TAG]}
         assert "b" in outcomes(house, key).unfinished

@@ -155,7 +155,7 @@ def test_report_and_verify(packshot: Command, house: House) -> None:
     assert status == 0
     assert Path(json.loads(out)["report"]).is_file()
     status, out, _ = packshot("verify", "--json")
-    assert (status, json.loads(out)["findings"], json.loads(out)["artifacts"]) == (0, [], 6)
+    assert (status, json.loads(out)["findings"], json.loads(out)["artifacts"]) == (0, [], 7)
 
 
 def test_bad_usage_is_json_under_json(packshot: Command, tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_a_texture_reruns_what_it_touches_and_a_limit_judges_alone(house: House)
     [request] = texture.run_requests or []
     assert request.run_config["ops"]["work_through"]["config"]["why"] == {"b": "texture diffuse.png changed"}
     carry_out(house, texture)
-    assert [name for name, kept in house.kept("b").items() if kept] == ["product_mesh"]
+    assert [name for name, kept in house.kept("b").items() if kept] == ["product_mesh", "reference_shots"]
     settings = house.catalogue / "catalogue.yaml"
     settings.write_text(settings.read_text() + "limits: {delivery.fill_share: {fail: 0.999}}\n")
     limit = tick(house)

@@ -15,6 +15,7 @@ from pipeline.sentinel import Expected, Measurement, all_checks, image_verdict, 
 from pipeline.sentinel.injectors import shift_colour_left
 from pipeline.sentinel.registry import Check, Injector
 from pipeline.sentinel.types import U8
+from tests import test_sentinel_photo
 from tests.sentinel_scene import NUISANCES, shoe_scene
 
 PAIRS = [(check, injector) for check in all_checks() for injector in check.injectors]
@@ -28,8 +29,13 @@ def pictures() -> list[tuple[Expected, U8, Sequence[Region]]]:
                                                                                               NUISANCES[-1])]
 
 
+def in_a_photo() -> list[tuple[Expected, U8, Sequence[Region]]]:
+    expected = test_sentinel_photo.scene()
+    return [(expected, expected.display, ()), (expected, test_sentinel_photo.jpeg(expected.display), ())]
+
+
 def row_of(check: Check, injector: Injector) -> PixelRow:
-    return try_injector(check, injector, pictures())
+    return try_injector(check, injector, in_a_photo() if check.name == "photo" else pictures())
 
 
 def switched_off(injector: Injector) -> Injector:

@@ -116,7 +116,7 @@ def test_what_is_kept_waits_for_nobody_and_is_not_refined(house: House, counting
     assert counting.calls == [["a square", "c square"], ["a wide", "c wide"]]
     assert house.versions("b") == before
     assert all(house.kept("b").values())
-    assert house.kept("a") == {name: name == "product_mesh" for name in NAMES}
+    assert house.kept("a") == {name: name in ("product_mesh", "reference_shots") for name in NAMES}
 
 
 def test_a_sku_that_fails_before_its_images_leaves_the_batch_to_others(house: House, counting: type[Counting]) -> None:
