@@ -42,13 +42,15 @@ def _local(root: Path) -> Sweep:
     folders: dict[str, dict[str, str]] = {}
     changed: dict[str, float] = {}
     beside: dict[str, str] = {}
+    real = os.path.realpath(root)              # once: it looks at every folder on the way
     with os.scandir(root) as entries:
         for entry in sorted(entries, key=lambda each: each.name):
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
+                inside = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
                 try:
-                    found = list(_walk(entry.path, "", os.path.realpath(entry.path)))
+                    found = list(_walk(entry.path, "", inside))
                 except OSError:                # its own error, not the catalogue's
                     found = [(UNREADABLE, None)]
                 folders[entry.name] = {name: _signature(status) for name, status in found}

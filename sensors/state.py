@@ -11,7 +11,8 @@ import json
 import logging
 import secrets
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any
 
 from pipeline.errors import StoreError
@@ -39,6 +40,9 @@ class SkuState:
     visited: float = 0.0                       # when it was last carried out, seconds since 1970
     missing: bool = False                      # the folder is gone; history is kept
     asked_at: float = 0.0                      # when it was last asked for, seconds since 1970
+
+
+_VALUES = attrgetter(*(each.name for each in fields(SkuState)))  # astuple copies deeply, a third of a second for 10,000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class State:
         used = {state.basis for state in self.skus.values()}
         record = {"schema": SCHEMA, "bases": {name: self.bases[name] for name in sorted(used & set(self.bases))},
                   "retired": self.retired, "beside": self.beside, "epoch": self.epoch,
-                  "skus": {sku: astuple(state) for sku, state in sorted(self.skus.items())}}
+                  "skus": {sku: _VALUES(state) for sku, state in sorted(self.skus.items())}}
         data = json.dumps(record, separators=(",", ":")).encode()
         if data != self._saved:
             store.write_bytes(STATE, data)
