@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.catalogue import PhotoLight
-from pipeline.colour import srgb_decode
+from pipeline.colour import srgb_decode, srgb_encode
 from pipeline.reference.segmentation import Segmentation
 
 U8 = NDArray[np.uint8]
@@ -149,15 +149,11 @@ def _width(ratio: F32, missing: F32, near: Mask, extent: float) -> float:
 def _white_balance(fit: F32, ground: Mask) -> tuple[tuple[float, float, float], float]:
     """Tint and exposure, where the ground is a bright neutral one; else a studio's own."""
     colour = np.median(fit[ground], axis=0) if ground.any() else np.full(3, 0.5)
-    lab = cv2.cvtColor(np.asarray(_coded(colour), np.float32).reshape(1, 1, 3), cv2.COLOR_RGB2LAB)[0, 0]
+    lab = cv2.cvtColor(srgb_encode(colour).reshape(1, 1, 3), cv2.COLOR_RGB2LAB)[0, 0]
     if math.hypot(float(lab[1]), float(lab[2])) > _NEUTRAL or float(colour.mean()) < _BRIGHT:
         return (1.0, 1.0, 1.0), 1.0
     red, green, blue = (float(channel) for channel in colour / colour.mean())
     return (red, green, blue), float(np.clip(colour.mean() / _GROUND_ALBEDO, 0.7, 1.15))
-
-
-def _coded(linear: NDArray[np.floating]) -> NDArray[np.floating]:
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 1e-6) ** (1 / 2.4) - 0.055)
 
 
 def lens_and_grain(pixels: U8, found: Segmentation) -> tuple[float, float]:
