@@ -23,7 +23,7 @@ from pipeline.reference.segmentation import Segmentation
 
 F64 = NDArray[np.float64]
 
-# Of 115 made photos (benchmarks/README.md) every answer that was turned by more than 15° fitted worse than these.
+# Of 116 made photos (benchmarks/README.md) every answer that was turned by more than 15° fitted worse than these.
 LEAST_IOU = 0.93               # of each of a pair, which bear each other out
 LEAST_IOU_ALONE = 0.955
 LEAST_IOU_TOLD = 0.90          # where a person has said from where the photo was taken, or where the front points
