@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
+from hashlib import sha256 as digest
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -36,7 +37,10 @@ def inputs(sku: Sku) -> dict[str, Any]:
     photos, beside = sku.product.reference_files, _beside(sku)
     if not photos:
         return {"photos": {}}
-    return {"photos": {name: sku.product.sha256(name) for name in (*photos, *beside)},
+    network = sku.settings.segmentation
+    finding = {} if network is None else {"network": [network.model_dump(mode="json"), digest(
+        referencing.network_file(sku.product, network)).hexdigest()]}
+    return {**finding, "photos": {name: sku.product.sha256(name) for name in (*photos, *beside)},
             "mesh": sku.artifact("product_mesh").data_version, "category": sku.product.category,
             "scale": sku.settings.scale}
 
@@ -47,7 +51,8 @@ def produce(sku: Sku, out: ArtifactWriter) -> None:
     told: dict[str, dict[str, Any]] = {}
     photos = _photos(sku)
     if photos:
-        with referencing.PhotoSolver(sku.mesh, sku.product.category, _atlases(sku)) as solver:
+        find = referencing.finder(sku.product, sku.settings.segmentation)
+        with referencing.PhotoSolver(sku.mesh, sku.product.category, _atlases(sku), find) as solver:
             for name, file in photos.items():
                 told[name] = {"photo": file, **_one(sku, solver, name, file, out, shots)}
             for partners, atlas in solver.atlases.items():

@@ -62,6 +62,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DERBY = ROOT / "examples" / "catalogue" / "derby-brown" / "leather_derby.fbx"
 SAMPLES, DEPTH = 4, 4                     # paths per pixel, then denoised; bounces
 TILE_M, TILE_PX = 1.28, 2048               # of a ground's texture
+GROUNDS = 12                               # of each kind
 AXES = {"+x": (1.0, 0.0, 0.0), "-x": (-1.0, 0.0, 0.0), "+z": (0.0, 0.0, 1.0), "-z": (0.0, 0.0, -1.0)}
 # Where a left shoe's middle line runs: share of the length from the heel, share of the width towards the outside.
 _MIDDLE = ((0.0, 0.16, 0.36, 0.62, 0.79, 0.88, 1.0), (0.0, 0.0, 0.03, 0.05, 0.01, -0.02, -0.06))
@@ -356,14 +357,20 @@ def _ground(rng: Rng, kind: Ground) -> tuple[U8, tuple[float, float, float], flo
     """Texture, the wall's colour, and the ground's roughness (None: matt)."""
     light = rng.uniform(0.45, 0.75)
     wall = (light, light * rng.uniform(0.94, 1.0), light * rng.uniform(0.88, 1.0))
+    texture = _drawn_ground(kind, int(rng.integers(GROUNDS)))
+    return texture, wall, float(rng.uniform(0.42, 0.7)) if kind == "wood" else None
+
+
+@cache
+def _drawn_ground(kind: Ground, number: int) -> U8:
+    """One of a kind's grounds; drawing it takes as long as tracing a photo."""
+    rng = np.random.default_rng([zlib.crc32(kind.encode()), number])
     if kind == "wood":
-        wood = [_OAK, (0.24, 0.125, 0.06), (0.50, 0.38, 0.25), (0.34, 0.29, 0.24), (0.58, 0.52, 0.45)][rng.integers(5)]
-        return _wood(rng, wood, int(rng.integers(7, 12))), wall, float(rng.uniform(0.42, 0.7))
+        wood = [_OAK, (0.24, 0.125, 0.06), (0.50, 0.38, 0.25), (0.34, 0.29, 0.24), (0.58, 0.52, 0.45)][number % 5]
+        return _wood(rng, wood, int(rng.integers(7, 12)))
     if kind == "stone":
-        return _stone(rng), wall, None
-    if kind == "fabric":
-        return _fabric(rng), wall, None
-    return _paper(rng), wall, None
+        return _stone(rng)
+    return _fabric(rng) if kind == "fabric" else _paper(rng)
 
 
 def _texture(colour: NDArray[np.floating]) -> U8:
@@ -671,7 +678,7 @@ def spec_of(number: int, seed: int = 0) -> Spec:
     kind = kinds[number % 6]
     view = views[(number // 6 + number) % 3]
     pair = kind == "shoe" and view != "side" and number % 2 == 1
-    size = (800, 800) if number % 4 else (1000, 750)  # products are looked for at 512 px
+    size = (640, 640) if number % 4 else (800, 600)  # products are looked for at 512 px
     return Spec(kind, 2 if pair else 1, view, grounds[(number + number // 4) % 4], seed + number, *size)
 
 

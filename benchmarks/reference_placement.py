@@ -7,14 +7,15 @@ DIR/photos. A second run goes on where the first one stopped.
 
 What is compared with the truth, in the photo's camera:
 
-shoe     the front: ours from heel to toe with the true one. Chirality: both files are left shoes, so a figure is
-         right where it is mirrored; ours has to be the same foot.
-mug      the direction of the handle. A mug is its own mirror image: no chirality.
-bottle   the axis alone, for it looks the same from all around.
-lean     of all kinds: the angle between our up and the true one.
+error    the front: of a shoe from heel to toe, of a mug its handle, of a bottle its axis, for it looks the same from
+         all around.
+yaw      the part of it around our own up: the true front is brought to our floor first. Of a bottle the error.
+lean     the angle between our up and the true one.
+foot     of a pair: both files are left shoes, so a figure is right where it is mirrored; ours has to be the same
+         foot. A shoe alone is placed as its file has it, whichever foot it replaces.
 
-An accepted photo is wrong where a figure's direction is off by more than 15°, is the other foot, or where there are
-not as many figures as products. More than 120° is a flip. Bounds are of Clopper and Pearson (1934), one-sided.
+An accepted photo is wrong where a figure's yaw is off by more than 15°, is the other foot of a pair, or where there
+are not as many figures as products. More than 120° is a flip. Bounds are of Clopper and Pearson (1934), one-sided.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial.transform import Rotation
 from scipy.stats import beta
 
 from benchmarks import reference_photos
@@ -60,9 +62,10 @@ WRONG_DEG, FLIP_DEG = 15.0, 120.0
 LEVEL = 0.95
 # What an answer depends on.
 SOURCES = ("pipeline/referencing.py", "pipeline/reference/photo.py", "pipeline/reference/hints.py",
-           "pipeline/reference/segmentation.py", "pipeline/reference/pose.py", "pipeline/reference/points.py",
-           "pipeline/reference/placement.py", "pipeline/reference/backplate.py", "pipeline/reference/fill.py",
-           "pipeline/reference/light.py", "pipeline/render/silhouettes.py")
+           "pipeline/reference/segmentation.py", "pipeline/reference/edges.py", "pipeline/reference/pose.py",
+           "pipeline/reference/points.py", "pipeline/reference/outline.py", "pipeline/reference/fit.py",
+           "pipeline/reference/search.py", "pipeline/reference/placement.py", "pipeline/reference/backplate.py",
+           "pipeline/reference/fill.py", "pipeline/reference/light.py", "pipeline/render/silhouettes.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,11 @@ def degrees(one: F64, other: F64) -> float:
     return math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
 
 
+def turning(one: F64, other: F64) -> F64:
+    """(3, 3) smallest rotation that brings one vector's direction to another's."""
+    return np.asarray(Rotation.align_vectors(other[None], one[None])[0].as_matrix())
+
+
 def mask_iou(one: Mask, other: Mask) -> float:
     return float((one & other).sum() / max(int((one | other).sum()), 1))
 
@@ -107,14 +115,17 @@ def matched(truths: Sequence[Truth], found: Sequence[Mask]) -> list[tuple[int, f
     return answer
 
 
-def figure_errors(kind: Kind, truth: Truth, pose: Pose) -> Row:
+def figure_errors(kind: Kind, truth: Truth, pose: Pose, *, pair: bool) -> Row:
     """How far one placed product is from the one that stood there."""
     turned = np.asarray(pose.view, np.float64)[:3, :3]
     front, up = turned @ np.asarray(OURS[kind].front), turned @ np.array([0.0, 1.0, 0.0])
     lean = degrees(up, truth.up)
+    level = turning(truth.up, up) @ truth.front        # the true front, brought to our floor
+    yaw = lean if kind == "bottle" else degrees(front, level)  # a bottle has only its axis
     error = lean if kind == "bottle" else degrees(front, truth.front)
-    foot = kind != "shoe" or truth.left == (not pose.mirrored)
-    return {"error_deg": round(error, 2), "lean_deg": round(lean, 2), "foot_right": foot, "flip": error > FLIP_DEG,
+    foot = kind != "shoe" or not pair or truth.left == (not pose.mirrored)
+    return {"error_deg": round(error, 2), "yaw_deg": round(yaw, 2), "lean_deg": round(lean, 2), "foot_right": foot,
+            "flip": yaw > FLIP_DEG,
             "fitted_iou": round(pose.iou, 4)}
 
 
@@ -123,7 +134,7 @@ def why_wrong(figures: Sequence[Row], found: int, wanted: int) -> str:
     if found != wanted:
         return "count"
     for reason, holds in (("flip", lambda figure: figure["flip"]), ("foot", lambda figure: not figure["foot_right"]),
-                          ("turned", lambda figure: figure["error_deg"] > WRONG_DEG)):
+                          ("turned", lambda figure: figure["yaw_deg"] > WRONG_DEG)):
         if any(holds(figure) for figure in figures):
             return reason
     return ""
@@ -164,12 +175,15 @@ def measured(made: Synthetic) -> Row:
         return {**row, "code": error.code, "iou": [], **_seconds(cpu, wall)}
     row |= _seconds(cpu, wall)
     pairs = matched(made.figures, [figure.mask for figure in solved.found.figures])
-    problem = solved.placement.problem
+    answer, problem = solved.placement.answer, solved.placement.problem
     row |= {"iou": [round(iou, 4) for _, iou in pairs], "found": len(solved.found.figures),
             "code": problem.code if problem else "", "accepted": problem is None,
-            "margin": round(solved.placement.margin, 4)}
+            "margin": round(min(solved.placement.margin, 99.0), 2), "filled": round(solved.placement.iou, 4),
+            "misfit": round(answer.misfit, 3), "spread_deg": round(answer.spread_deg, 2),
+            "strain": round(answer.strain, 2), "elevation_deg": round(answer.poses[0].elevation_deg, 1)}
     # Of what was refused, too: is it the right things that are refused?
-    row["figures"] = [figure_errors(spec.kind, truth, solved.placement.chosen[index])
+    row["figures"] = [figure_errors(spec.kind, truth, solved.placement.chosen[index],
+                                   pair=len(made.figures) > 1)
                       for truth, (index, _) in zip(made.figures, pairs, strict=True) if index >= 0]
     row["wrong"] = why_wrong(row["figures"], row["found"], len(made.figures))
     row["plate"] = dict(plate_figures(made, solved.found))
@@ -216,27 +230,30 @@ def read_rows(path: Path) -> dict[str, Row]:
 _STUDIO: list[Studio] = []
 
 
-def _work(job: tuple[Spec, str]) -> Row:
+def _work(job: tuple[Spec, str, bool]) -> Row:
     """Make or open one photo, and measure it."""
-    spec, folder = job
+    spec, folder, plate = job
     path = Path(folder) / f"{spec.name}-{maker_hash()}.npz"
     if path.exists():
         made = load(path)
     else:
         if not _STUDIO:
             _STUDIO.append(Studio())
-        made = _STUDIO[0].photo(spec, plate=True)
+        made = _STUDIO[0].photo(spec, plate=plate)
         save(made, path)
     return {"key": key_of(spec), **measured(made)}
 
 
-def run(specs: Sequence[Spec], out: Path, workers: int, until: float) -> list[Row]:
-    """Measure what is missing until a clock's time; the rows of all that is there, in the order of ``specs``."""
+def run(specs: Sequence[Spec], out: Path, workers: int, until: float, *, plates: bool) -> list[Row]:
+    """Measure what is missing until a clock's time; the rows of all that is there, in the order of ``specs``.
+
+    ``plates``: new photos are made with their empty ground, so that the emptied photo is measured too.
+    """
     photos = out / "photos"
     photos.mkdir(parents=True, exist_ok=True)
     results = out / "results.jsonl"
     rows = read_rows(results)
-    todo = [(spec, str(photos)) for spec in specs if key_of(spec) not in rows]
+    todo = [(spec, str(photos), plates) for spec in specs if key_of(spec) not in rows]
     print(f"{len(specs)} photos, {len(specs) - len(todo)} are there", flush=True)
 
     def keep(row: Row) -> None:
@@ -269,7 +286,8 @@ def upper_bound(wrong: int, of: int) -> float:
 def table(rows: Sequence[Row], title: str, group: Callable[[Row], str]) -> str:
     """Markdown, a line per group and one of all."""
     plates = sorted({name for row in rows for name in row.get("plate", {})})
-    head = [title, "n", "accepted", "mask IoU median", "p10", "error° median", "p90", "lean° median", "p90", "wrong",
+    head = [title, "n", "accepted", "mask IoU median", "p10", "error° median", "p90", "yaw° median", "p90",
+            "lean° median", "p90", "wrong",
             f"{LEVEL:.0%} bound", "CPU s median", "p90", *plates]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     names = set(map(group, rows))
@@ -286,7 +304,7 @@ def _cells(name: str, rows: Sequence[Row], plates: Sequence[str]) -> list[str]:
     seconds = [row["cpu_s"] for row in rows]
     return [name, str(len(rows)), f"{len(taken)} ({len(taken) / len(rows):.0%})",
             _at(overlap, 50, 3), _at(overlap, 10, 3),
-            *(_at([figure[what] for figure in figures], share, 1) for what in ("error_deg", "lean_deg")
+            *(_at([figure[what] for figure in figures], share, 1) for what in ("error_deg", "yaw_deg", "lean_deg")
               for share in (50, 90)),
             f"{wrong} of {len(taken)}" if taken else "–", f"{upper_bound(wrong, len(taken)):.0%}" if taken else "–",
             _at(seconds, 50, 1), _at(seconds, 90, 1),
@@ -305,7 +323,7 @@ def report(rows: Sequence[Row]) -> str:
     refused = [row for row in rows if row["code"] and row["figures"]]
     needless = sum(not row["wrong"] for row in refused)
     wrong = [f"{row['name']} ({row['wrong']}: "
-             + ", ".join(f"{figure['error_deg']:.0f}°" for figure in row["figures"]) + ")"
+             + ", ".join(f"{figure['yaw_deg']:.0f}°" for figure in row["figures"]) + ")"
              for row in rows if row["accepted"] and row["wrong"]]
     leaning = [row["name"] for row in rows if row["accepted"] and not row["wrong"]
                and max(figure["lean_deg"] for figure in row["figures"]) > WRONG_DEG]
@@ -329,10 +347,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0, help="of the first photo; others follow")
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin no photo after; one worker only")
+    parser.add_argument("--no-plates", action="store_true", help="make photos without their empty ground: a third less")
     given = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     specs = [spec_of(number, given.seed) for number in range(given.photos)]
-    rows = run(specs, given.out, given.workers, time.monotonic() + 60.0 * given.minutes)
+    rows = run(specs, given.out, given.workers, time.monotonic() + 60.0 * given.minutes, plates=not given.no_plates)
     if rows:
         text = report(rows)
         (given.out / "table.md").write_text(text + "\n")

@@ -277,6 +277,15 @@ class RuleEntry(_Strict):
         return self
 
 
+class SegmentationSettings(_Strict):
+    """A network that finds the products in reference photos, instead of what is built in."""
+
+    model: Annotated[str, Field(description="an ONNX file beside catalogue.yaml")]
+    side: Annotated[int, Field(ge=32, le=4096, description="px of its input, where the file leaves it open")] = 320
+    mean: Annotated[tuple[float, float, float], Field(description="taken off RGB of 0..1")] = (0.485, 0.456, 0.406)
+    std: Annotated[tuple[float, float, float], Field(description="then divided by")] = (0.229, 0.224, 0.225)
+
+
 class NightSettings(_Strict):
     hours: Annotated[float, Field(gt=0, le=24, description="no SKU is begun later after the start")] = 6.0
     batch: Annotated[int, Field(ge=1, le=5000, description="SKUs that share a process")] = 200
@@ -305,6 +314,7 @@ class Settings(_Strict):
                                                                       "shot name")] = {}
     guard: GuardSettings = GuardSettings()
     night: NightSettings = NightSettings()
+    segmentation: SegmentationSettings | None = None
     keep_passes: Literal["all", "failed", "none"] = "all"
     max_texture_megapixels: Annotated[float, Field(gt=0)] = 67.2  # 8192²; bounds memory, 4 bytes a pixel
     max_triangles: Annotated[int, Field(gt=0)] = 5_000_000
@@ -376,12 +386,16 @@ class Product:
                                      "Check its permissions, or copy it again.") from error
         return self._hashes[file]
 
+    def beside_catalogue(self, name: str) -> bytes:
+        """A file that catalogue.yaml names beside itself. Raises OSError."""
+        if "/" in name or "\\" in name or name.startswith("."):
+            raise FileNotFoundError(name)
+        return (self.folder.parent / name).read_bytes()
+
     def environment(self, name: str) -> bytes:
         """A panorama of the SKU's folder, or of the catalogue's. Raises CatalogueError ``environment_missing``."""
         try:
-            if "/" in name or "\\" in name or name.startswith("."):
-                raise FileNotFoundError
-            return self.read(name) if name in self.files else (self.folder.parent / name).read_bytes()
+            return self.read(name) if name in self.files else self.beside_catalogue(name)
         except OSError as error:
             raise CatalogueError("environment_missing", f"{self.sku}: there is no environment {name!r}.",
                                  f"Put the .hdr or .exr file into the SKU's folder or beside {SETTINGS}.") from error

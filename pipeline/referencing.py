@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.errors import PhotoError
+from pipeline.catalogue import SETTINGS, Product, SegmentationSettings
+from pipeline.errors import CatalogueError, PhotoError
 from pipeline.mesh.types import Mesh
 from pipeline.reference import (
-    Draws,
     Hints,
     Photo,
     Placement,
@@ -31,6 +31,8 @@ from pipeline.reference import (
     read_photo,
     segment,
 )
+from pipeline.reference.network import SegmentationNetwork
+from pipeline.reference.outline import MeshOutline
 from pipeline.reference.points import PointSilhouettes
 from pipeline.render import Textures
 from pipeline.render.fast import FastRenderer
@@ -38,9 +40,11 @@ from pipeline.render.silhouettes import SilhouetteRenderer
 from pipeline.render.types import CameraMatrices
 
 U8 = NDArray[np.uint8]
+Finder = Callable[[U8], Segmentation]
 Read = Callable[[str], bytes | None]       # a file beside the photo, by name; None where there is none
 
 SHEET_SIDE, TILE_SIDE = 900, 300           # px
+UNCONTESTED = 99.0            # of a margin: there is no other answer
 CELLS = 80                     # about a pixel of the silhouettes that are compared
 ATLAS_POINTS = 8_000           # enough for 48 px
 _CHOSEN, _OTHER, _FOUND = (20, 150, 70), (110, 110, 110), (230, 0, 200)
@@ -59,11 +63,13 @@ class Solved:
 class PhotoSolver:
     """Places one mesh in photos; what all of them are compared with is drawn once. Use as a context manager."""
 
-    def __init__(self, mesh: Mesh, category: str, atlases: Mapping[bool, PoseAtlas] | None = None) -> None:
-        """``atlases``: drawn before of the same mesh, by whether they hold its mirror image."""
+    def __init__(self, mesh: Mesh, category: str, atlases: Mapping[bool, PoseAtlas] | None = None,
+                 find: Finder = segment) -> None:
+        """``atlases``: drawn before of the same mesh, by whether they hold its mirror image; ``find``: the products."""
+        self._find = find
         self._mesh, self._pairs = mesh, category == "footwear"
         self.atlases = dict(atlases or {})
-        self._points, self._exact = PointSilhouettes(mesh), SilhouetteRenderer(mesh, cells=CELLS)
+        self._outline, self._exact = MeshOutline(mesh), SilhouetteRenderer(mesh, cells=CELLS)
 
     def __enter__(self) -> Self:
         return self
@@ -81,10 +87,11 @@ class PhotoSolver:
         hint_text = read(hint_file)
         hints = Hints() if hint_text is None else read_hints(hint_text.decode("utf-8", "replace"), hint_file)
         photo = read_photo(data, name)
-        found = _masked(hints.mask, read, photo) if hints.mask else segment(photo.pixels)
+        found = _masked(hints.mask, read, photo) if hints.mask else self._find(photo.pixels)
+        if self._pairs:
+            found = found.without_holes()
         atlas = self._atlas(self._pairs if hints.pair is None else hints.pair)
-        draw = Draws(self._points.draw, self._exact.draw)
-        placement = place(self._mesh, atlas, draw, photo, found, hints, pairs=self._pairs)
+        placement = place(self._mesh, self._outline, atlas, self._exact.draw, photo, found, hints, pairs=self._pairs)
         return Solved(photo, hints, found, placement)
 
     def _atlas(self, partners: bool) -> PoseAtlas:
@@ -94,9 +101,32 @@ class PhotoSolver:
         return self.atlases[partners]
 
 
-def solve(data: bytes, name: str, read: Read, mesh: Mesh, category: str) -> Solved:
+def finder(product: Product, settings: SegmentationSettings | None) -> Finder:
+    """What finds the products in a photo: the catalogue's own network, or what is built in."""
+    if settings is None:
+        return segment
+    loaded: list[SegmentationNetwork] = []
+
+    def find(pixels: U8) -> Segmentation:
+        if not loaded:                         # a photo with a mask of its own needs none
+            loaded.append(SegmentationNetwork(network_file(product, settings), settings))
+        return from_mask(loaded[0].mask(pixels), (pixels.shape[0], pixels.shape[1]))
+
+    return find
+
+
+def network_file(product: Product, settings: SegmentationSettings) -> bytes:
+    """Raises CatalogueError ``segmentation_missing``."""
+    try:
+        return product.beside_catalogue(settings.model)
+    except OSError as error:
+        raise CatalogueError("segmentation_missing", f"There is no segmentation network {settings.model!r}.",
+                             f"Put the file beside {SETTINGS}, or correct `segmentation:` there.") from error
+
+
+def solve(data: bytes, name: str, read: Read, mesh: Mesh, category: str, find: Finder = segment) -> Solved:
     """Place a mesh in one photo; see :class:`PhotoSolver`."""
-    with PhotoSolver(mesh, category) as solver:
+    with PhotoSolver(mesh, category, find=find) as solver:
         return solver.solve(data, name, read)
 
 
@@ -107,12 +137,13 @@ def as_dict(solved: Solved, mesh: Mesh) -> dict[str, Any]:
     def told(pose: Pose) -> dict[str, Any]:
         front = front_angle(pose, mesh)
         return {"azimuth_deg": round(pose.azimuth_deg, 1), "elevation_deg": round(pose.elevation_deg, 1),
-                "roll_deg": round(pose.roll_deg, 1), "mirrored": pose.mirrored, "iou": round(pose.iou, 4),
+                "tilt_deg": round(pose.tilt_deg, 1), "mirrored": pose.mirrored, "iou": round(pose.iou, 4),
                 "toe_direction": None if front is None else round(front, 1), "view": pose.view}
 
     height, width = solved.photo.pixels.shape[:2]
     return {"size": [width, height], "figures": len(solved.found.figures), "accepted": placement.problem is None,
-            "problem": placement.problem.as_dict() if placement.problem else None, "margin": round(placement.margin, 4),
+            "problem": placement.problem.as_dict() if placement.problem else None,
+            "margin": round(min(placement.margin, UNCONTESTED), 2),
             "chosen": [told(pose) for pose in placement.chosen],
             "candidates": [[told(pose) for pose in poses] for poses in placement.candidates]}
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from pipeline.catalogue import Catalogue, is_local
 
 UNREADABLE = "unreadable"
-# What catalogue.yaml may name beside itself: panoramas, a calibration, checks of the house's own.
-BESIDE = (".hdr", ".exr", ".yaml", ".py")
+# What catalogue.yaml may name beside itself: panoramas, a calibration, checks of the house's own, a network.
+BESIDE = (".hdr", ".exr", ".yaml", ".py", ".onnx")
 
 
 @dataclass(frozen=True, slots=True)

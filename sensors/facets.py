@@ -22,9 +22,11 @@ SETTING_FACETS: Mapping[str, tuple[str, ...]] = {
     "delivery settings": ("delivery", "channels"),
     "guard": ("guard",),
     "kept passes": ("keep_passes",),
+    "segmentation network": ("segmentation",),
     "bounds": ("max_texture_megapixels", "max_triangles"),
 }
-_BESIDE = {".hdr": "panoramas", ".exr": "panoramas", ".yaml": "calibrations", ".py": "checks of the house's own"}
+_BESIDE = {".hdr": "panoramas", ".exr": "panoramas", ".yaml": "calibrations", ".py": "checks of the house's own",
+           ".onnx": "segmentation network's file"}
 _MESH_PARTS = (*MESH_SUFFIXES, ".bin", ".mtl")
 
 
@@ -37,7 +39,10 @@ def facets(catalogue: Catalogue, beside: Mapping[str, str], refiner: RefinerIden
     found |= {f"code of {stage.name}": str(stage.version) for stage in STAGES}
     try:
         settings = catalogue.settings.model_dump(mode="json")
-        found |= {name: _digest({key: settings[key] for key in keys}) for name, keys in SETTING_FACETS.items()}
+        if settings["segmentation"] is None:   # of a store from before there was one, nothing has changed
+            del settings["segmentation"]
+        found |= {name: _digest({key: settings[key] for key in keys}) for name, keys in SETTING_FACETS.items()
+                  if settings.keys() >= set(keys)}
     except CatalogueError as error:
         found[SETTINGS] = _digest(error.message)
     groups: dict[str, dict[str, str]] = {}

@@ -76,7 +76,7 @@ def seen_mask(mesh: Mesh, side: int, azimuth: float, elevation: float, distance:
     """Where a mesh is in a square photo, looked at from an angle, in radii of it."""
     low, high = (np.asarray(bound, np.float64) for bound in mesh.bounds)
     radius = float(np.linalg.norm(high - low)) / 2
-    rotation = view_rotation(azimuth, elevation, 0.0)
+    rotation = view_rotation(azimuth, elevation)
     view = np.eye(4)
     view[:3, :3] = rotation
     view[:3, 3] = np.array([0.0, 0.0, -distance * radius]) - rotation @ ((low + high) / 2)

@@ -43,19 +43,39 @@ def pose(degrees: float, *, mirrored: bool = False) -> Pose:
     (8.0, False, "shoe", ""), (20.0, False, "shoe", "turned"), (175.0, False, "shoe", "flip"),
     (0.0, True, "shoe", "foot"), (0.0, True, "mug", ""), (20.0, False, "mug", "turned"), (170.0, False, "bottle", "")])
 def test_an_answer_is_judged(degrees: float, mirrored: bool, kind: Kind, wrong: str) -> None:
-    figure = bench.figure_errors(kind, truth(), pose(degrees, mirrored=mirrored))
+    figure = bench.figure_errors(kind, truth(), pose(degrees, mirrored=mirrored), pair=True)
     assert bench.why_wrong([figure], 1, 1) == wrong
     if kind != "bottle":
         assert figure["error_deg"] == pytest.approx(degrees, abs=0.01)
+        assert figure["yaw_deg"] == pytest.approx(degrees, abs=0.01)
     assert figure["lean_deg"] == pytest.approx(0.0, abs=0.01)
 
 
+def test_a_lean_is_no_turn() -> None:
+    """Our shoe is seen from 30° lower: its toe points where the true one does, as its floor has it."""
+    c, s = math.cos(math.radians(30.0)), math.sin(math.radians(30.0))
+    view = np.eye(4)
+    view[:3, :3] = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]]) @ FROM_ABOVE @ turned(40.0)
+    tilted = Pose(0.0, 60.0, 0.0, False, 0.95, tuple(tuple(float(value) for value in row) for row in view))
+    true = Truth(np.ones((4, 4), np.bool_), np.eye(4), FROM_ABOVE @ turned(40.0) @ [1.0, 0.0, 0.0],
+                 FROM_ABOVE @ [0.0, 1.0, 0.0], False, True)
+    figure = bench.figure_errors("shoe", true, tilted, pair=False)
+    assert figure["lean_deg"] == pytest.approx(30.0, abs=0.01)
+    assert figure["yaw_deg"] == pytest.approx(0.0, abs=0.01)
+    assert figure["error_deg"] > 15.0
+    assert bench.why_wrong([figure], 1, 1) == ""
+
+
+def test_a_shoe_alone_is_for_either_foot() -> None:
+    assert bench.figure_errors("shoe", truth(), pose(0.0, mirrored=True), pair=False)["foot_right"]
+
+
 def test_the_right_shoe_is_the_mirrored_one() -> None:
-    assert bench.figure_errors("shoe", truth(left=False), pose(0.0, mirrored=True))["foot_right"]
+    assert bench.figure_errors("shoe", truth(left=False), pose(0.0, mirrored=True), pair=True)["foot_right"]
 
 
 def test_two_products_in_one_figure_are_wrong() -> None:
-    assert bench.why_wrong([bench.figure_errors("shoe", truth(), pose(0.0))], 1, 2) == "count"
+    assert bench.why_wrong([bench.figure_errors("shoe", truth(), pose(0.0), pair=True)], 1, 2) == "count"
 
 
 def test_figures_are_matched_by_overlap() -> None:
@@ -73,7 +93,7 @@ def test_bounds_are_exact() -> None:
 
 
 def test_the_report_tells_refusals_from_wrong_answers() -> None:
-    figure = bench.figure_errors("shoe", truth(), pose(175.0))
+    figure = bench.figure_errors("shoe", truth(), pose(175.0), pair=True)
     spec = {"kind": "shoe", "view": "top", "ground": "wood", "count": 1}
     rows: list[bench.Row] = [
         {"spec": spec, "name": "a", "accepted": True, "code": "", "wrong": "flip", "figures": [figure], "iou": [0.97],

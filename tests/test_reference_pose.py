@@ -7,16 +7,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline.mesh import ingest_file
 from pipeline.mesh.types import Front, Mesh
 from pipeline.reference import Figure, Hints, Photo, PoseAtlas, Segmentation, front_angle, place, pose_atlas
+from pipeline.reference.fit import angles_of, turned
+from pipeline.reference.outline import MeshOutline, Outline
 from pipeline.reference.placement import Placement, facing
-from pipeline.reference.points import PointSilhouettes
-from pipeline.reference.pose import Draw, Draws
+from pipeline.reference.pose import Draw
 from pipeline.render.silhouettes import SilhouetteRenderer
 from tests.conftest import ROOT
 
@@ -64,13 +68,13 @@ def figure(draw: Draw, view: F64) -> Figure:
     return Figure(draw((lens @ view)[None], SIDE)[0])
 
 
-def both(mesh: Mesh, exact: Draw) -> Draws:
-    return Draws(PointSilhouettes(mesh).draw, exact)
-
-
 def placed(shoe: Mesh, atlas: PoseAtlas, draw: Draw, *views: F64, hints: Hints | None = None) -> Placement:
     found = Segmentation(tuple(figure(draw, view) for view in views), 50.0)
-    return place(shoe, atlas, both(shoe, draw), PHOTO, found, hints or Hints(), pairs=True)
+    return place(shoe, MeshOutline(shoe), atlas, draw, PHOTO, found, hints or Hints(), pairs=True)
+
+
+def placed_in(mesh: Mesh, atlas: PoseAtlas, draw: Draw, seen: Figure, *, pairs: bool = True) -> Placement:
+    return place(mesh, MeshOutline(mesh), atlas, draw, PHOTO, Segmentation((seen,), 50.0), Hints(), pairs=pairs)
 
 
 def turned_by(placement: Placement, number: int, view: F64) -> float:
@@ -78,6 +82,61 @@ def turned_by(placement: Placement, number: int, view: F64) -> float:
     solved = np.asarray(placement.chosen[number].view)[:3, :3]
     cosine = (np.trace(solved @ view[:3, :3].T) - 1) / 2
     return math.degrees(math.acos(max(-1.0, min(1.0, float(cosine)))))
+
+
+@given(st.floats(-math.pi, math.pi), st.floats(-0.2, 1.5), st.floats(-0.3, 0.3))
+def test_angles_are_those_of_their_rotation(azimuth: float, elevation: float, tilt: float) -> None:
+    rotation = turned(azimuth, elevation, tilt)
+    assert np.allclose(rotation @ rotation.T, np.eye(3))
+    assert np.allclose(turned(*angles_of(rotation)), rotation)
+
+
+def test_an_outline_knows_how_far_away_everything_is() -> None:
+    disc = np.hypot(*(np.mgrid[:SIDE, :SIDE] + 0.5 - 300.0)) < 80
+    outline = Outline.of(Figure(disc))
+    radius = 80 / outline.unit
+    angles = np.linspace(0, 2 * math.pi, 50)
+    for share in (0.5, 1.0, 1.2, 3.0):
+        points = share * radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        away, slope = outline.away(points)
+        assert away == pytest.approx((share - 1.0) * radius, abs=0.03 * radius + 0.1 * max(0.0, share - 1.2))
+        if share < 1.5:
+            assert (slope * points).sum(axis=1) == pytest.approx(share * radius, rel=0.06)
+    assert (outline.normals * outline.points).sum(axis=1) == pytest.approx(radius, rel=0.06)
+    assert outline.mask(100).mean() * (2 * outline.reach) ** 2 == pytest.approx(1.0, abs=0.03)
+
+
+def test_a_mesh_s_outline_is_its_silhouette_s(shoe: Mesh) -> None:
+    mesh = MeshOutline(shoe)
+    seen = (mesh.points @ turned(0.4, 0.5, 0.0).T.astype(np.float32))[:, :2]
+    rim = seen[mesh.seen(seen, 1.2)]
+    hull = cv2.convexHull(seen.astype(np.float32))
+    corners = hull[:, 0]
+    nearest = np.linalg.norm(corners[:, None] - rim[None], axis=2).min(axis=1)
+    assert nearest.max() < 0.03
+    inner = [cv2.pointPolygonTest(hull, (float(x), float(y)), True) for x, y in rim]
+    assert np.median(inner) < 0.05
+    assert len(rim) < 0.02 * len(seen)
+
+
+def longer(shoe: Mesh, factor: float) -> Mesh:
+    axis = 0 if (shoe.front.axis or "")[1] == "x" else 2
+    scale = np.ones(3, np.float32)
+    scale[axis] = factor
+    return replace(shoe, positions=shoe.positions * scale)
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.12])
+@pytest.mark.parametrize(("azimuth", "elevation"), [(20, 84), (215, 35), (140, 30)])
+def test_a_longer_shoe_s_place_is_taken_without_leaning(shoe: Mesh, atlas: PoseAtlas, draw: Draw, factor: float,
+                                                        azimuth: float, elevation: float) -> None:
+    """Ours, leaned until its outline is as long as the old one's, would fill the place better: it is not."""
+    old = longer(shoe, factor)
+    view = view_of(old, azimuth, elevation)
+    with SilhouetteRenderer(old, cells=64) as renderer:
+        found = placed_in(shoe, atlas, draw, figure(renderer.draw, view))
+    assert found.problem is None
+    assert turned_by(found, 0, view) < 10
 
 
 @pytest.mark.parametrize(("azimuth", "elevation", "at"), [
@@ -121,7 +180,7 @@ def test_a_view_is_kept_to(shoe: Mesh, atlas: PoseAtlas, draw: Draw) -> None:
 
 def test_another_shape_is_refused(shoe: Mesh, atlas: PoseAtlas, draw: Draw) -> None:
     disc = np.hypot(*(np.mgrid[:SIDE, :SIDE] - SIDE / 2)) < 90
-    found = place(shoe, atlas, both(shoe, draw), PHOTO, Segmentation((Figure(disc),), 50.0), Hints(), pairs=True)
+    found = placed_in(shoe, atlas, draw, Figure(disc))
     assert found.problem is not None
     assert found.problem.code == "pose_unsure"
 
@@ -138,7 +197,7 @@ def in_its_place(box: Mesh, azimuth: float, elevation: float) -> Placement:
     with SilhouetteRenderer(box) as renderer:
         own = pose_atlas(box, renderer.draw, partners=False)
         seen = figure(renderer.draw, view_of(box, azimuth, elevation))
-        return place(box, own, both(box, renderer.draw), PHOTO, Segmentation((seen,), 50.0), Hints(), pairs=False)
+        return placed_in(box, own, renderer.draw, seen, pairs=False)
 
 
 def test_two_opposite_answers_are_refused(shoe: Mesh) -> None:

@@ -42,7 +42,9 @@ def reference(photo: Annotated[Path, typer.Argument(help="A photo of another pro
         path = photo.parent / Path(name).name
         return path.read_bytes() if path.is_file() else None
 
-    solved = referencing.solve(existing(photo).read_bytes(), photo.name, beside, piece.mesh, piece.product.category)
+    find = referencing.finder(piece.product, piece.settings.segmentation)
+    solved = referencing.solve(existing(photo).read_bytes(), photo.name, beside, piece.mesh, piece.product.category,
+                               find)
     out.mkdir(parents=True, exist_ok=True)
     found = referencing.as_dict(solved, piece.mesh)
     sheet = out / f"{photo.stem}.candidates.png"

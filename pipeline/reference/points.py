@@ -16,22 +16,27 @@ COUNT = 30_000                 # of a whole surface; a figure of 60 px has 3,000
 _CLOSING = np.ones((3, 3), np.uint8)
 
 
+def surface_points(mesh: Mesh, count: int = COUNT) -> NDArray[np.float32]:
+    """(N, 3) points all over a mesh's surface, always the same, and its vertices: every part has its outermost ones,
+    however small its area is."""
+    corners = np.asarray(mesh.positions, np.float64)[mesh.triangles]
+    areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    rng = np.random.default_rng(0)
+    total = float(areas.sum())
+    chosen = rng.choice(len(areas), count, p=areas / total if total > 0 else None)
+    first, second = np.sqrt(rng.random(count)), rng.random(count)
+    share = np.stack([1.0 - first, first * (1.0 - second), first * second], axis=1)
+    surface = np.einsum("nk,nkd->nd", share, corners[chosen])
+    named = np.unique(mesh.triangles)
+    vertices = mesh.positions[named[:: max(1, len(named) // count)]]
+    return np.concatenate([surface, vertices]).astype(np.float32)
+
+
 class PointSilhouettes:
     """Draws silhouettes of one mesh, as :class:`pipeline.render.silhouettes.SilhouetteRenderer` does."""
 
     def __init__(self, mesh: Mesh, count: int = COUNT) -> None:
-        corners = np.asarray(mesh.positions, np.float64)[mesh.triangles]
-        areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-        rng = np.random.default_rng(0)
-        total = float(areas.sum())
-        chosen = rng.choice(len(areas), count, p=areas / total if total > 0 else None)
-        first, second = np.sqrt(rng.random(count)), rng.random(count)
-        share = np.stack([1.0 - first, first * (1.0 - second), first * second], axis=1)
-        surface = np.einsum("nk,nkd->nd", share, corners[chosen])
-        # Every part has its outermost vertices, however small its area is.
-        named = np.unique(mesh.triangles)
-        vertices = mesh.positions[named[:: max(1, len(named) // count)]]
-        points = np.concatenate([surface, vertices]).astype(np.float32)
+        points = surface_points(mesh, count)
         self._points = np.concatenate([points, np.ones((len(points), 1), np.float32)], axis=1).T.copy()
 
     def draw(self, clip: NDArray[np.float64], side: int) -> NDArray[np.bool_]:

@@ -1,9 +1,8 @@
-"""How a product has to stand to fill the place of another: camera and pose from a silhouette.
+"""From where a figure may have been seen: silhouettes of our mesh from all around, made once.
 
 The photo's camera is a pinhole of known focal length. A figure is looked at along the ray through its own
-centre, so that where it stands in the frame drops out, and compared with silhouettes of our mesh from all
-around (one matrix product gives every IoU). The best views more than 20° apart are then fitted in six degrees
-of freedom by Nelder and Mead's simplex (1965), by how much of the two outlines disagrees and how far.
+centre, so that where it stands in the frame drops out, and compared with all silhouettes at once: one matrix
+product gives every IoU. :mod:`pipeline.reference.fit` goes on from the best.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from pipeline.mesh.types import Mesh
+from pipeline.reference.fit import turned
 from pipeline.reference.photo import Photo
 from pipeline.reference.segmentation import Figure
 
@@ -27,23 +26,13 @@ Mask = NDArray[np.bool_]
 Draw = Callable[[F64, int], Mask]
 
 
-@dataclass(frozen=True, slots=True)
-class Draws:
-    """Two ways to draw the same mesh: quickly, for a fit's many tries, and exactly, for what is said of its result."""
-
-    quick: Draw
-    exact: Draw
-
-
 AZIMUTH_STEP, ELEVATIONS = 6, (5, 15, 25, 35, 45, 55, 65, 75, 85)  # degrees
 ATLAS_SIDE, ATLAS_SHARE, ATLAS_DISTANCE = 48, 0.13, 7.0  # px; of a tile's area; radii of the product
-FIT_SIDE, FIT_SHARE = 112, 0.13
-TOUCHED = 0.15                 # share of a pixel
 CANDIDATES, APART_DEG = 6, 20.0
-ROUGH_EVALUATIONS, FINE_EVALUATIONS, POLISHING_EVALUATIONS = 80, 200, 60
-REFINED = 3                    # of the candidates are fitted to the end
-_FRONT_AZIMUTH = {"+z": 0.0, "+x": 90.0, "-z": 180.0, "-x": 270.0}  # of a camera that looks at the front
-_FIRST_STEP = np.array([7.0, 7.0, 5.0, 0.06, 0.05, 0.05])  # degrees; log distance; radii
+BANDS = ((-5.0, 20.0), (20.0, 62.0), (62.0, 90.0))  # of elevation: from the side, from above and between
+ALIKE = 0.96                   # IoU of two silhouettes that say the same
+_AXES = {"+x": (1.0, 0.0, 0.0), "-x": (-1.0, 0.0, 0.0), "+y": (0.0, 1.0, 0.0), "-y": (0.0, -1.0, 0.0),
+         "+z": (0.0, 0.0, 1.0), "-z": (0.0, 0.0, -1.0)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +40,20 @@ class Pose:
     """One way in which a product fills a figure's place."""
 
     azimuth_deg: float                     # the camera's, around the product's up; 0 looks at its +Z
-    elevation_deg: float
-    roll_deg: float                        # of the picture, clockwise
+    elevation_deg: float                   # of the photo's camera over the product's floor
+    tilt_deg: float                        # of the product's up to the picture's right
     mirrored: bool                         # the partner of the mesh: a left shoe of a right one
     iou: float                             # of the two silhouettes
     view: tuple[tuple[float, ...], ...]    # 4×4 mesh → the photo's camera; holds the mirror
 
     @property
     def rotation(self) -> F64:
-        """(3, 3) of the line of sight, without the mirror."""
-        return view_rotation(self.azimuth_deg, self.elevation_deg, self.roll_deg)
+        """(3, 3) without the mirror."""
+        return turned(*map(math.radians, (self.azimuth_deg, self.elevation_deg, self.tilt_deg)))
+
+    def front(self, mesh: Mesh) -> F64:
+        """(3,) where the product's front points, in the camera's axes; of one without a front its +Z."""
+        return np.asarray(np.asarray(self.view)[:3, :3] @ np.asarray(_AXES[mesh.front.axis or "+z"]), np.float64)
 
 
 @dataclass(frozen=True)
@@ -73,14 +66,9 @@ class PoseAtlas:
     silhouettes: NDArray[np.float32]       # (N, side²) 0 or 1
 
 
-def view_rotation(azimuth_deg: float, elevation_deg: float, roll_deg: float) -> F64:
-    """(3, 3) world → camera of an orbit around +Y that looks at the origin, then rolled."""
-    azimuth, elevation, roll = np.radians([azimuth_deg, elevation_deg, roll_deg])
-    back = np.array([math.cos(elevation) * math.sin(azimuth), math.sin(elevation),
-                     math.cos(elevation) * math.cos(azimuth)])
-    right = np.array([math.cos(azimuth), 0.0, -math.sin(azimuth)])
-    turned = np.array([[math.cos(roll), math.sin(roll), 0.0], [-math.sin(roll), math.cos(roll), 0.0], [0.0, 0.0, 1.0]])
-    return np.asarray(turned @ np.stack([right, np.cross(back, right), back]))
+def view_rotation(azimuth_deg: float, elevation_deg: float) -> F64:
+    """(3, 3) world → camera of an orbit around +Y that looks at the origin."""
+    return turned(math.radians(azimuth_deg), math.radians(elevation_deg), 0.0)
 
 
 def mirror_of(mesh: Mesh) -> F64:
@@ -98,7 +86,7 @@ def pose_atlas(mesh: Mesh, draw: Draw, *, partners: bool) -> PoseAtlas:
     body = _Body.of(mesh)
     lens = np.diag([ATLAS_DISTANCE * 0.8, ATLAS_DISTANCE * 0.8, 1.0, 0.0])
     lens[3, 2] = -1.0
-    clip = np.stack([lens @ body.view(view_rotation(azimuth, elevation, 0.0), ATLAS_DISTANCE, mirrored=mirrored)
+    clip = np.stack([lens @ body.view(view_rotation(azimuth, elevation), mirrored=mirrored)
                      for azimuth, elevation, mirrored in views])
     first = draw(clip, ATLAS_SIDE)
     fitted = np.stack([_to_share(mask, ATLAS_SHARE) @ matrix for mask, matrix in zip(first, clip, strict=True)])
@@ -108,24 +96,15 @@ def pose_atlas(mesh: Mesh, draw: Draw, *, partners: bool) -> PoseAtlas:
                      drawn.reshape(len(drawn), -1).astype(np.float32))
 
 
-def find_poses(mesh: Mesh, atlas: PoseAtlas, draw: Draws, photo: Photo, figure: Figure,
-               elevations: tuple[float, float] = (-5.0, 90.0)) -> list[Pose]:
-    """The best poses for one figure, best first, each some degrees or a mirror from the others."""
-    sight = _LineOfSight.at(photo, figure)
-    starts = _nearest(atlas, sight.normalised(ATLAS_SIDE, ATLAS_SHARE), elevations)
-    body = _Body.of(mesh)
-    fitter = _Fitter(body, draw, sight, elevations)
-    roughly = sorted((fitter.fit(fitter.start(*start), start[2], ROUGH_EVALUATIONS) for start in starts),
-                     key=lambda each: each[0])
-    promising = [(values, mirrored) for _, values, mirrored in roughly[:REFINED]]
-    if not atlas.mirrored.any() and mesh.front.axis in _FRONT_AZIMUTH:
-        # What looks alike all round is tried as it would be shown.
-        promising.append((fitter.start(_FRONT_AZIMUTH[mesh.front.axis], promising[0][0][1], False), False))
-    fitted = [fitter.pose(values, mirrored) for _, values, mirrored in roughly[REFINED:]]
-    fitted += [fitter.pose(*fitter.polish(*fitter.fit(values, mirrored, FINE_EVALUATIONS)[1:]))
-               for values, mirrored in promising]
-    fitted.sort(key=lambda pose: -pose.iou)
-    return _distinct(fitted)
+def nearest_views(atlas: PoseAtlas, photo: Photo, figure: Figure, elevations: tuple[float, float], *, partners: bool
+                  ) -> list[tuple[F64, bool]]:
+    """The views of the atlas that fill a figure's place best, more than 20° apart, and the best of every height.
+
+    Each is a (3, 3) world → the photo's camera, and whether it is of the mirror image, with ``partners``.
+    """
+    turn, silhouette = _seen_along(photo, figure)
+    return [(turn @ view_rotation(azimuth, elevation), mirrored) for azimuth, elevation, mirrored
+            in _nearest(atlas, silhouette, elevations, partners=partners)]
 
 
 def angle_between(one: F64, other: F64) -> float:
@@ -146,67 +125,45 @@ class _Body:
         low, high = (np.asarray(bound, np.float64) for bound in mesh.bounds)
         return cls((low + high) / 2, float(np.linalg.norm(high - low)) / 2, mirror_of(mesh))
 
-    def view(self, rotation: F64, distance: float, shift: tuple[float, float] = (0.0, 0.0), *, mirrored: bool) -> F64:
-        """4×4 mesh → a camera that looks at the middle; distance and shift in radii."""
+    def view(self, rotation: F64, *, mirrored: bool) -> F64:
+        """4×4 mesh → a camera that looks at the middle."""
         linear = rotation @ self.mirror if mirrored else rotation
         matrix = np.eye(4)
         matrix[:3, :3] = linear
-        matrix[:3, 3] = np.array([*shift, -distance]) * self.radius - linear @ self.centre
+        matrix[:3, 3] = np.array([0.0, 0.0, -ATLAS_DISTANCE]) * self.radius - linear @ self.centre
         return matrix
 
 
-@dataclass(frozen=True)
-class _LineOfSight:
-    """A figure as the photo's camera would see it in the middle of its frame."""
+def _seen_along(photo: Photo, figure: Figure) -> tuple[F64, Mask]:
+    """A figure as the photo's camera would see it in the middle of its frame.
 
-    turn: F64                              # (3, 3) this camera → the photo's
-    mask: NDArray[np.uint8]                # (S, S) around the figure
-    half: float                            # px of the photo at its centre that half of the mask's side is
-    focal: float                           # px
+    Returns (3, 3) from this camera to the photo's, and the (S, S) silhouette, centred, of a tile's share.
+    """
+    height, width = figure.mask.shape
+    x0, y0, x1, y1 = figure.box
+    middle = np.array([(x0 + x1 - width) / 2, -(y0 + y1 - height) / 2, -photo.focal_px])
+    turn = _turning(np.array([0.0, 0.0, -1.0]), middle / np.linalg.norm(middle))
+    half = 0.8 * max(x1 - x0, y1 - y0)
+    side = int(min(512, max(128, 2 * half)))
+    # Pixel of the new mask → ray → ray of the photo's camera → pixel of the photo.
+    scale = 2.0 * half / side
+    ray = np.array([[scale, 0.0, -half], [0.0, -scale, half], [0.0, 0.0, -photo.focal_px]])
+    pixel = np.array([[-photo.focal_px, 0.0, width / 2], [0.0, photo.focal_px, height / 2], [0.0, 0.0, 1.0]])
+    soft = cv2.warpPerspective(figure.mask.astype(np.uint8) * 255, pixel @ turn @ ray, (side, side),
+                               flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    return turn, _normalised(np.asarray(soft, np.uint8))
 
-    @classmethod
-    def at(cls, photo: Photo, figure: Figure) -> _LineOfSight:
-        height, width = figure.mask.shape
-        x0, y0, x1, y1 = figure.box
-        middle = np.array([(x0 + x1 - width) / 2, -(y0 + y1 - height) / 2, -photo.focal_px])
-        turn = _turning(np.array([0.0, 0.0, -1.0]), middle / np.linalg.norm(middle))
-        half = 0.8 * max(x1 - x0, y1 - y0)
-        side = int(min(512, max(128, 2 * half)))
-        # Pixel of the new mask → ray → ray of the photo's camera → pixel of the photo.
-        scale = 2.0 * half / side
-        ray = np.array([[scale, 0.0, -half], [0.0, -scale, half], [0.0, 0.0, -photo.focal_px]])
-        pixel = np.array([[-photo.focal_px, 0.0, width / 2], [0.0, photo.focal_px, height / 2], [0.0, 0.0, 1.0]])
-        to_photo = pixel @ turn @ ray
-        soft = cv2.warpPerspective(figure.mask.astype(np.uint8) * 255, to_photo, (side, side),
-                                   flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        return cls(turn, np.asarray(soft, np.uint8), half, photo.focal_px)
 
-    @property
-    def lens(self) -> F64:
-        """4×4 of this camera over the mask's square."""
-        matrix = np.diag([self.focal / self.half, self.focal / self.half, 1.0, 0.0])
-        matrix[3, 2] = -1.0
-        return matrix
-
-    def window(self, share: float) -> F64:
-        """4×4 in clip space that brings the figure to a share of the square's area, centred."""
-        return _to_share(self.mask > 127, share)
-
-    def normalised(self, side: int, share: float, covered: float = 0.5) -> Mask:
-        """(side, side) the figure, centred and brought to a share of the square's area.
-
-        ``covered``: share of a pixel from which it counts.
-        """
-        zoom = self.window(share)
-        from_side = len(self.mask)
-        k, right, up = zoom[0, 0], zoom[0, 3], zoom[1, 3]  # of -1..1, which the pixels of both squares run over
-        scale = k * side / from_side
-        half = 0.5 * (scale - 1.0)  # pixels are counted from their centres
-        matrix = np.array([[scale, 0.0, side / 2 * (1.0 - k + right) + half],
-                           [0.0, scale, side / 2 * (1.0 - k - up) + half]])
-        shrink = max(1.0, 1.0 / scale)
-        smooth = cv2.GaussianBlur(self.mask, (0, 0), 0.5 * shrink) if shrink > 1.0 else self.mask
-        return np.asarray(cv2.warpAffine(smooth, matrix, (side, side), flags=cv2.INTER_LINEAR)) > 255 * covered
+def _normalised(soft: NDArray[np.uint8]) -> Mask:
+    """A (S, S) figure of 0..255, centred and brought to a tile's share."""
+    zoom = _to_share(soft > 127, ATLAS_SHARE)
+    k, right, up = zoom[0, 0], zoom[0, 3], zoom[1, 3]  # of -1..1, which the pixels of both squares run over
+    scale = k * ATLAS_SIDE / len(soft)
+    half = 0.5 * (scale - 1.0)             # pixels are counted from their centres
+    matrix = np.array([[scale, 0.0, ATLAS_SIDE / 2 * (1.0 - k + right) + half],
+                       [0.0, scale, ATLAS_SIDE / 2 * (1.0 - k - up) + half]])
+    smooth = cv2.GaussianBlur(soft, (0, 0), 0.5 / scale) if scale < 1.0 else soft
+    return np.asarray(cv2.warpAffine(smooth, matrix, (ATLAS_SIDE, ATLAS_SIDE), flags=cv2.INTER_LINEAR)) > 127
 
 
 def _to_share(mask: Mask, share: float) -> F64:
@@ -222,103 +179,39 @@ def _to_share(mask: Mask, share: float) -> F64:
     return matrix
 
 
-def _nearest(atlas: PoseAtlas, target: Mask, elevations: tuple[float, float]
+def _nearest(atlas: PoseAtlas, target: Mask, elevations: tuple[float, float], *, partners: bool
              ) -> list[tuple[float, float, bool]]:
-    """Azimuth, elevation and mirror of the views whose silhouettes agree best."""
-    wanted = target.reshape(-1).astype(np.float32)
-    common = atlas.silhouettes @ wanted
-    iou = common / np.maximum(atlas.silhouettes.sum(axis=1) + wanted.sum() - common, 1.0)
-    chosen: list[tuple[float, float, bool]] = []
-    for index in np.argsort(-iou, kind="stable"):
-        view = (float(atlas.azimuths[index]), float(atlas.elevations[index]), bool(atlas.mirrored[index]))
-        if elevations[0] <= view[1] <= elevations[1] and all(_apart(view, other) for other in chosen):
-            chosen.append(view)
-            if len(chosen) == CANDIDATES:
-                break
-    return chosen
+    """Azimuth, elevation and mirror of the views."""
+    iou = _overlaps(atlas, target.reshape(-1).astype(np.float32))
+    order = [int(index) for index in np.argsort(-iou, kind="stable") if partners or not atlas.mirrored[index]]
+    chosen: list[int] = []
+
+    def take(low: float, high: float, most: int) -> None:
+        for index in order:
+            if most <= sum(low <= atlas.elevations[other] <= high for other in chosen):
+                return
+            if low <= atlas.elevations[index] <= high and all(_apart(atlas, index, other) for other in chosen):
+                chosen.append(index)
+
+    take(*elevations, CANDIDATES)
+    for low, high in BANDS:
+        take(max(low, elevations[0]), min(high, elevations[1]), 1)
+    return [(float(atlas.azimuths[index]), float(atlas.elevations[index]), bool(atlas.mirrored[index]))
+            for index in chosen]
 
 
-def _apart(one: tuple[float, float, bool], other: tuple[float, float, bool]) -> bool:
-    return one[2] != other[2] or angle_between(view_rotation(*one[:2], 0.0), view_rotation(*other[:2], 0.0)) > APART_DEG
+def _overlaps(atlas: PoseAtlas, silhouette: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N,) IoU of every view with one silhouette."""
+    common = atlas.silhouettes @ silhouette
+    return np.asarray(common / np.maximum(atlas.silhouettes.sum(axis=1) + silhouette.sum() - common, 1.0))
 
 
-class _Fitter:
-    """Moves the mesh until its outline is a figure's: six values are azimuth, elevation and roll in degrees, the
-    logarithm of the distance in radii, and a shift to the right and up in radii."""
-
-    def __init__(self, body: _Body, draw: Draws, sight: _LineOfSight, elevations: tuple[float, float]) -> None:
-        self._body, self._draw, self._sight, self._elevations = body, draw, sight, elevations
-        self._shown = sight.normalised(FIT_SIDE, FIT_SHARE)
-        # Points mark every pixel that they touch, so the fit's target is one of touched pixels too.
-        self._target = sight.normalised(FIT_SIDE, FIT_SHARE, TOUCHED)
-        outside = cv2.distanceTransform((~self._target).astype(np.uint8), cv2.DIST_L2, 3)
-        inside = cv2.distanceTransform(self._target.astype(np.uint8), cv2.DIST_L2, 3)
-        self._weight = 1.0 + np.asarray(outside + inside, np.float64) / (0.05 * FIT_SIDE)
-        self._frame = sight.window(FIT_SHARE) @ sight.lens
-
-    def start(self, azimuth: float, elevation: float, mirrored: bool) -> F64:
-        """A view of the atlas, from where the two areas agree."""
-        values = np.array([azimuth, elevation, 0.0, math.log(_distance(self._sight)), 0.0, 0.0])
-        for _ in range(2):
-            values[3] += 0.5 * math.log(max(self._drawn(values, mirrored).sum(), 1) / self._target.sum())
-        return values
-
-    def fit(self, values: F64, mirrored: bool, evaluations: int) -> tuple[float, F64, bool]:
-        """(cost, values, mirrored) of the best place near ``values``."""
-        return self._descend(values, mirrored, evaluations, _FIRST_STEP, self._draw.quick, self._target)
-
-    def polish(self, values: F64, mirrored: bool) -> tuple[F64, bool]:
-        """The last fraction of a pixel, which tells a shoe from its mirror image: against what is exact."""
-        return self._descend(values, mirrored, POLISHING_EVALUATIONS, 0.3 * _FIRST_STEP, self._draw.exact,
-                             self._shown)[1:]
-
-    def _descend(self, values: F64, mirrored: bool, evaluations: int, step: F64, draw: Draw, target: Mask
-                 ) -> tuple[float, F64, bool]:
-        def cost(tried: F64) -> float:
-            if not self._elevations[0] <= tried[1] <= self._elevations[1] or abs(tried[2]) > 40.0:
-                return 1e6
-            drawn = draw((self._frame @ self._view(tried, mirrored))[None], FIT_SIDE)[0]
-            return float(self._weight[drawn ^ target].sum())
-
-        # A first step past the zenith would leave the simplex flat.
-        steps = np.where([True, values[1] + step[1] <= self._elevations[1], *[True] * 4], step, -step)
-        found = minimize(cost, values, method="Nelder-Mead", options={
-            "maxfev": evaluations, "initial_simplex": np.concatenate([values[None], values + np.diag(steps)]),
-            "xatol": 0.05, "fatol": 0.5})
-        return float(found.fun), np.asarray(found.x), mirrored
-
-    def pose(self, values: F64, mirrored: bool) -> Pose:
-        mask = np.asarray(self._draw.exact((self._frame @ self._view(values, mirrored))[None], FIT_SIDE)[0])
-        iou = float((mask & self._shown).sum() / max((mask | self._shown).sum(), 1))
-        placed = np.eye(4)
-        placed[:3, :3] = self._sight.turn
-        placed = placed @ self._view(values, mirrored)
-        return Pose(float(values[0]) % 360.0, float(values[1]), float(values[2]), mirrored, iou,
-                    tuple(tuple(float(value) for value in row) for row in placed))
-
-    def _view(self, values: F64, mirrored: bool) -> F64:
-        return self._body.view(view_rotation(*values[:3]), math.exp(values[3]), (values[4], values[5]),
-                               mirrored=mirrored)
-
-    def _drawn(self, values: F64, mirrored: bool) -> Mask:
-        return np.asarray(self._draw.quick((self._frame @ self._view(values, mirrored))[None], FIT_SIDE)[0])
-
-
-def _distance(sight: _LineOfSight) -> float:
-    """Radii of the product from which it is about as large as the figure."""
-    side = len(sight.mask)
-    extent = math.sqrt(float((sight.mask > 127).mean())) * side * (2.0 * sight.half / side)
-    return max(2.0, sight.focal / max(extent, 1.0))
-
-
-def _distinct(poses: list[Pose]) -> list[Pose]:
-    """Starts that ended in the same place count once."""
-    kept: list[Pose] = []
-    for pose in poses:
-        if all(pose.mirrored != other.mirrored or angle_between(pose.rotation, other.rotation) > APART_DEG / 2
-               for other in kept):
-            kept.append(pose)
-    return kept
+def _apart(atlas: PoseAtlas, one: int, other: int) -> bool:
+    """Whether two views say different things: what is round looks alike from all around."""
+    if atlas.mirrored[one] != atlas.mirrored[other]:
+        return True
+    first, second = (view_rotation(atlas.azimuths[index], atlas.elevations[index]) for index in (one, other))
+    return angle_between(first, second) > APART_DEG and float(_overlaps(atlas, atlas.silhouettes[one])[other]) < ALIKE
 
 
 def _turning(one: F64, other: F64) -> F64:

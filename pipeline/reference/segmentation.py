@@ -9,7 +9,7 @@ Blake 2004) between what surely is and surely is not product.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.errors import PhotoError
+from pipeline.reference.edges import Edges
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -30,11 +31,14 @@ SMALLEST_SHARE = 0.01      # of the photo: smaller figures are dirt
 SAME_SHARE = 0.35          # of the largest figure's area: what counts as another product
 MOST_FIGURES = 4
 CLEAR = 6.0                # Lab units beyond the ground's own noise: a product that stands out
-SHARP = 7.0                # of 255 in lightness per pixel: steeper than a shadow falls off
 MOST_OUTSIDE = 0.12        # of the outline's length: edges outside all figures
+SUPPORTED = 0.9            # of the outline runs along edges: then some of a shadow may lie outside
+SUPPORTED_TOGETHER = 0.75  # of what colours and edges find together
+MOST_OUTSIDE_SUPPORTED = 0.35
+CLEARER = 0.2              # by how much edges have to say it better than colours
+BRIDGED = (3, 6, 10)       # px of the small photo: half of the gaps in an outline of edges
 _FOREGROUND, _BACKGROUND = 9.0, 3.0  # Lab units beyond noise: surely product, surely ground
 _CUT_ROUNDS = 4
-_ENCLOSED = 0.07               # of a figure's extent: gaps of twice as much are closed where edges show more of it
 _NEAR_HORIZON = 5              # px of the small photo
 _TILT = 0.12                   # of the width: how far a horizon may climb
 _STEP_SHARE, _STEP_LAB = 0.6, 3.0  # of the misfit without a step; Lab units of the step itself
@@ -68,6 +72,11 @@ class Segmentation:
     def mask(self) -> Mask:
         return np.asarray(np.logical_or.reduce([figure.mask for figure in self.figures]))
 
+    def without_holes(self) -> Segmentation:
+        """Of products that have none: an insole may have the ground's colour."""
+        return replace(self, figures=tuple(Figure(np.asarray(ndimage.binary_fill_holes(figure.mask)))
+                                           for figure in self.figures))
+
 
 def segment(pixels: U8) -> Segmentation:
     """Find the products of (H, W, 3) sRGB pixels.
@@ -81,21 +90,17 @@ def segment(pixels: U8) -> Segmentation:
     small = np.asarray(small, np.uint8)
     horizon = horizon_of(small)
     distance = ground_distance(small, horizon)
-    cut = _grab_cut(small, distance)
-    figures = _figures(cut)
+    edges = Edges.of(small, horizon)
+    figures = _clearest(_figures(_grab_cut(small, distance)), edges)
     if not figures:
         raise PhotoError("no_product", "No product was found in the photo.", _MASK_HINT)
     together = np.logical_or.reduce(figures)
-    missing = _edges_outside(small, together, horizon)
-    if missing > MOST_OUTSIDE:
-        whole = _figures(_closed(cut, max(map(_extent, figures))))
-        if (less := _edges_outside(small, np.logical_or.reduce(whole), horizon)) <= MOST_OUTSIDE:
-            figures, together, missing = whole, np.logical_or.reduce(whole), less
+    missing, support = edges.outside(together), edges.support(together)
     contrast = _contrast(distance, together)
-    if missing > MOST_OUTSIDE:
+    if missing > (MOST_OUTSIDE_SUPPORTED if support > SUPPORTED else MOST_OUTSIDE):
         raise PhotoError("product_unclear", "Parts of a product seem to lie outside what was found: as many edges as "
                          f"{missing:.0%} of its outline.", _MASK_HINT)
-    if contrast < CLEAR:
+    if contrast < CLEAR and support < SUPPORTED:
         raise PhotoError("product_unclear", f"The product hardly differs from its ground (by {contrast:.1f} of "
                          f"{CLEAR:.0f} Lab units).", _MASK_HINT)
     return _checked([_enlarged(figure, (height, width)) for figure in figures], contrast)
@@ -221,18 +226,27 @@ def _figures(mask: Mask) -> list[Mask]:
     return [_without_pinholes(labels == label) for label in kept]
 
 
-def _closed(mask: Mask, extent: int) -> Mask:
-    """What figures enclose is their own: a pale sole on a pale ground lies between an upper and an outsole."""
-    reach = max(2, round(_ENCLOSED * extent))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    padded = np.pad(mask.astype(np.uint8), reach)
-    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[reach:-reach, reach:-reach]
-    return np.asarray(ndimage.binary_fill_holes(closed))
+def _clearest(figures: list[Mask], edges: Edges) -> list[Mask]:
+    """The figures; or what edges enclose, where they say much more clearly what is there.
 
-
-def _extent(mask: Mask) -> int:
-    """The longer side of its box, px."""
-    return int(max(np.ptp(np.flatnonzero(mask.any(axis=axis))) for axis in (0, 1)))
+    A grey shoe on grey stone has its outline and its seams; a colour alone would find its white sole.
+    """
+    if not figures:
+        return figures
+    cut = np.logical_or.reduce(figures)
+    holes = np.asarray(ndimage.binary_fill_holes(cut)) & ~cut
+    least = edges.support(cut) - edges.outside(cut) + CLEARER
+    best = figures
+    for reach in BRIDGED:
+        enclosed = edges.enclosed(reach)
+        # Edges enclose a handle's hole too; what colours leave open stays so.
+        for mask, needed in ((enclosed, SUPPORTED), ((enclosed & ~holes) | cut, SUPPORTED_TOGETHER)):
+            other = _figures(mask)
+            together = np.logical_or.reduce(other) if other else mask
+            support, outside = edges.support(together), edges.outside(together)
+            if other and support > needed and outside < MOST_OUTSIDE and support - outside > least:
+                best, least = other, support - outside
+    return best
 
 
 def _without_pinholes(mask: Mask) -> Mask:
@@ -243,26 +257,6 @@ def _without_pinholes(mask: Mask) -> Mask:
         if stats[label, cv2.CC_STAT_AREA] < 0.004 * mask.sum():
             filled |= labels == label
     return filled
-
-
-def _edges_outside(pixels: U8, mask: Mask, horizon: F32 | None) -> float:
-    """Edges that no figure holds and the ground's own grain does not explain, as a share of the outline's length.
-
-    A white shoe on white shows its laces and sole so, a shadow does not: it has no edges.
-    """
-    lightness = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB), np.float32)[..., 0]
-    smooth = cv2.GaussianBlur(lightness, (0, 0), 1.0)
-    steepness = np.hypot(cv2.Scharr(smooth, cv2.CV_32F, 1, 0), cv2.Scharr(smooth, cv2.CV_32F, 0, 1)) / 16.0
-    height, width = mask.shape
-    edge = max(4, round(2 * BORDER * min(height, width)))
-    border = np.ones_like(mask)
-    border[edge:-edge, edge:-edge] = False
-    away = np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((11, 11), np.uint8))) == 0
-    if horizon is not None:
-        away &= np.abs(np.arange(height)[:, None] - horizon[None, :]) > 2 * _NEAR_HORIZON
-    limit = SHARP + 1.2 * float(np.percentile(steepness[border & away], 99.5))
-    outline = mask & ~(np.asarray(cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8))) > 0)
-    return float((away & ~border & (steepness > limit)).sum() / max(outline.sum(), 1))
 
 
 def _contrast(distance: F32, mask: Mask) -> float:

@@ -1,0 +1,175 @@
+"""All answers to how our product may stand in a photo, the most probable first."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.mesh.types import Mesh
+from pipeline.reference.fit import SHARED, Fitter, Standing
+from pipeline.reference.outline import MeshOutline, Outline
+from pipeline.reference.photo import Photo
+from pipeline.reference.points import surface_points
+from pipeline.reference.pose import Draw, Pose, PoseAtlas, angle_between, mirror_of, nearest_views
+from pipeline.reference.segmentation import Figure
+
+F64 = NDArray[np.float64]
+
+FIRST_STEPS, MORE_STEPS, RIGID_STEPS = 8, 14, 6
+PURSUED = 4                    # of one figure's answers that are fitted to the end
+COMBINED = 6                   # of several figures'
+SAME_DEG = 10.0                # answers nearer to each other are one
+ODD_PAIR = 12.0                # energy of a pair of one foot, of fronts far apart
+CROSSED = 4.0                  # of a left shoe on the right of its pair
+SOLE, BENT = 0.12, 0.012       # of a shoe's height; of its width
+PAIR_SPREAD_DEG = 53.0         # between the fronts of a pair
+_ELEVATION_SPREAD = math.radians(12.0)  # between two figures of one photo, each fitted alone
+_LONG_AXIS = {"+x": 0, "-x": 0, "+z": 2, "-z": 2}
+_COMPARED_SIDE = 128           # px of the square in which silhouettes are compared
+_FRONT_AZIMUTH = {"+z": 0.0, "+x": math.pi / 2, "-z": math.pi, "-x": -math.pi / 2}  # of a camera that looks at it
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One of the ways in which our product may take all places of a photo."""
+
+    poses: tuple[Pose, ...]                # one of every figure
+    energy: float                          # −log of how probable it is, up to a constant
+    misfit: float                          # of the figure that is filled worst, in standard deviations of two shapes
+    spread_deg: float                      # standard deviation of a product's orientation
+    strain: float                          # how unlike ours the old product is taken to be, in standard deviations
+
+    @property
+    def iou(self) -> float:
+        """Of the figure that is filled worst."""
+        return min(pose.iou for pose in self.poses)
+
+
+def find_answers(mesh: Mesh, outline: MeshOutline, atlas: PoseAtlas, draw: Draw, photo: Photo,
+                 figures: Sequence[Figure], elevations: tuple[float, float], *, shoes: bool, partners: bool
+                 ) -> list[Answer]:
+    """Every answer that is some degrees or a mirror from the others.
+
+    Args:
+        draw: exact silhouettes of the mesh, for what is said of the result.
+        elevations: of the camera in degrees, where somebody has said so.
+        shoes: an old product may be longer than ours, not only higher.
+        partners: two figures are a left and a right one. One alone is placed as its file has it.
+    """
+    places = [Outline.of(figure) for figure in figures]
+    long_axis = _LONG_AXIS.get(mesh.front.axis or "") if shoes else None
+    fitter = Fitter(outline, mirror_of(mesh), long_axis, photo, places, elevations)
+    alone = []
+    for number, figure in enumerate(figures):
+        views = nearest_views(atlas, photo, figure, elevations, partners=partners or shoes)
+        found = sorted((fitter.fit(fitter.start([number], [rotation]), [mirrored], [number], FIRST_STEPS)
+                        for rotation, mirrored in views), key=lambda each: each.energy)
+        if not shoes and mesh.front.axis in _FRONT_AZIMUTH and found:
+            # What looks alike all round is tried as it would be shown.
+            shown = found[0].values.copy()
+            shown[SHARED] = _FRONT_AZIMUTH[mesh.front.axis]
+            found.append(fitter.fit(shown, [False], [number], FIRST_STEPS))
+        alone.append(found)
+    everyone = range(len(figures))
+    if len(figures) == 1:
+        fitted = [fitter.fit(each.values, each.mirrored, everyone, MORE_STEPS) if number < PURSUED else each
+                  for number, each in enumerate(alone[0])]
+    else:
+        fitted = [fitter.fit(values, mirrored, everyone, MORE_STEPS)
+                  for values, mirrored in _together(alone, partners=partners)]
+    inside = inner_side(mesh) if partners else np.zeros(3)
+    answers = []
+    for standing in fitted:
+        # Which foot a shoe alone is for, an outline hardly tells: either says where it points, and ours is put there.
+        feet = standing.mirrored if partners else (False,) * len(places)
+        rigid = fitter.fit(standing.values, feet, everyone, RIGID_STEPS, rigid=True)
+        poses = tuple(_pose(fitter, rigid, number, places[number], photo, outline, draw) for number in everyone)
+        odd = _oddness(poses, mesh, inside) if partners else 0.0
+        answers.append(Answer(poses, standing.energy + odd, max(standing.misfits), standing.spread_deg,
+                              standing.strain))
+    return _distinct(sorted(answers, key=lambda answer: answer.energy))
+
+
+def _together(alone: Sequence[Sequence[Standing]], *, partners: bool) -> Iterator[tuple[F64, tuple[bool, ...]]]:
+    """The likeliest common starts of answers that were found for every figure alone."""
+    rated = []
+    for answer in itertools.product(*alone):
+        elevations = [each.values[0] for each in answer]
+        worth = sum(each.energy for each in answer) + 0.5 * (float(np.ptp(elevations)) / _ELEVATION_SPREAD) ** 2
+        if partners:
+            worth += ODD_PAIR * (answer[0].mirrored == answer[1].mirrored)
+        rated.append((worth, answer))
+    rated.sort(key=lambda pair: pair[0])
+    for _, answer in rated[:COMBINED]:
+        shared = np.mean([each.values[:SHARED] for each in answer], axis=0)
+        yield np.concatenate([shared, *(each.own(0) for each in answer)]), tuple(each.mirrored[0] for each in answer)
+
+
+def _pose(fitter: Fitter, standing: Standing, number: int, place: Outline, photo: Photo, outline: MeshOutline,
+          draw: Draw) -> Pose:
+    own, mirrored = standing.own(number), standing.mirrored[number]
+    view = np.eye(4)
+    view[:3, :3] = fitter.linear(standing.values, own, mirrored)
+    view[:3, 3] = fitter.middle(own, number) * outline.radius - view[:3, :3] @ outline.middle
+    # The photo's pixels, brought to the square around the figure.
+    height, width = photo.pixels.shape[:2]
+    scale = 1.0 / (place.unit * place.reach)
+    lens = np.diag([photo.focal_px * scale, photo.focal_px * scale, 1.0, 0.0])
+    lens[3, 2] = -1.0
+    lens[0, 2], lens[1, 2] = -(width / 2 - place.centre[0]) * scale, (height / 2 - place.centre[1]) * scale
+    drawn = np.asarray(draw((lens @ view)[None], _COMPARED_SIDE)[0])
+    wanted = place.mask(_COMPARED_SIDE)
+    iou = float((drawn & wanted).sum() / max(int((drawn | wanted).sum()), 1))
+    azimuth, elevation, tilt = (math.degrees(value) for value in (own[0], *standing.values[:2]))
+    return Pose(azimuth % 360.0, elevation, tilt, mirrored, iou, tuple(tuple(map(float, row)) for row in view))
+
+
+def _oddness(poses: Sequence[Pose], mesh: Mesh, inside: F64) -> float:
+    """Energy of what pairs do not do; ``inside``: of one shoe, (3,), towards the other foot, or zero."""
+    if poses[0].mirrored == poses[1].mirrored:
+        return ODD_PAIR
+    one, other = (pose.front(mesh) for pose in poses)
+    if float(one @ other) < math.cos(math.radians(PAIR_SPREAD_DEG)):
+        return ODD_PAIR
+    views = [np.asarray(pose.view) for pose in poses]
+    middle = np.append((np.asarray(mesh.bounds[0]) + np.asarray(mesh.bounds[1])) / 2.0, 1.0)
+    between = (views[1] @ middle - views[0] @ middle)[:3]
+    return CROSSED if float((views[0][:3, :3] @ inside) @ between) < 0.0 else 0.0
+
+
+def inner_side(mesh: Mesh) -> F64:
+    """(3,) from a shoe towards the other one of its pair; zero where its sole does not tell.
+
+    A sole is bent around the outside of its foot: its middle line runs outside of a chord from heel to toe.
+    """
+    along = _LONG_AXIS.get(mesh.front.axis or "")
+    if along is None:
+        return np.zeros(3)
+    across = 2 - along
+    low, high = (np.asarray(bound, np.float64) for bound in mesh.bounds)
+    points = surface_points(mesh).astype(np.float64)
+    sole = points[points[:, 1] < low[1] + SOLE * (high[1] - low[1])]
+    share = (sole[:, along] - low[along]) / (high[along] - low[along])
+    middles = [0.5 * (part.min() + part.max()) if len(part) else math.nan
+               for start, end in ((0.04, 0.2), (0.45, 0.7), (0.86, 0.97))
+               if (part := sole[(share > start) & (share < end), across]) is not None]
+    bent = middles[1] - (middles[0] + middles[2]) / 2.0
+    side = np.zeros(3)
+    if math.isfinite(bent) and abs(bent) > BENT * (high[across] - low[across]):
+        side[across] = -math.copysign(1.0, bent)
+    return side
+
+
+def _distinct(answers: Sequence[Answer]) -> list[Answer]:
+    """Starts that ended in the same place count once."""
+    kept: list[Answer] = []
+    for answer in answers:
+        if all(any(one.mirrored != other.mirrored or angle_between(one.rotation, other.rotation) > SAME_DEG
+                   for one, other in zip(answer.poses, before.poses, strict=True)) for before in kept):
+            kept.append(answer)
+    return kept
