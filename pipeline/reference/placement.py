@@ -21,8 +21,10 @@ from pipeline.reference.pose import Draw, Pose, PoseAtlas, angle_between
 from pipeline.reference.search import Answer, find_answers
 from pipeline.reference.segmentation import Segmentation
 
-MOST_MISFIT = 1.1              # standard deviations of the outlines of two products of a kind
-LEAST_IOU = 0.75               # of the product in its own shape, which may be shorter or lower than the old one
+# Standard deviations of the outlines of two products of a kind; and IoU of ours in its own shape, which may be shorter
+# or lower than the old one. The second of each: where a person has said from where, or where the front points.
+MOST_MISFIT, MOST_MISFIT_TOLD = 1.1, 1.5
+LEAST_IOU, LEAST_IOU_TOLD = 0.83, 0.75
 LEAST_MARGIN = 3.0             # energy: the best other answer is less probable by e^3
 MOST_SPREAD_DEG = 9.5              # standard deviation of its orientation
 AS_GOOD = 1.0                  # energy: what fits alike, as a bottle does whichever way it is turned
@@ -68,7 +70,7 @@ def place(mesh: Mesh, outline: MeshOutline, atlas: PoseAtlas, draw: Draw, photo:
         chosen = max(alike, key=lambda answer: sum(facing(pose, mesh) for pose in answer.poses))
         answers = [answer for answer in answers if answer is chosen or answer not in alike]
     margin = min((answer.energy - best.energy for answer in answers if _other(answer, chosen)), default=math.inf)
-    return Placement(_by_figure([chosen, *answers]), chosen, margin, _problem(chosen, margin))
+    return Placement(_by_figure([chosen, *answers]), chosen, margin, _problem(chosen, margin, hints))
 
 
 def front_angle(pose: Pose, mesh: Mesh) -> float | None:
@@ -121,11 +123,13 @@ def _by_figure(answers: Sequence[Answer]) -> tuple[tuple[Pose, ...], ...]:
     return tuple(map(tuple, kept))
 
 
-def _problem(chosen: Answer, margin: float) -> PhotoError | None:
-    if chosen.misfit > MOST_MISFIT or chosen.iou < LEAST_IOU:
-        return PhotoError("pose_unsure", f"The product fills the place of the old one to {chosen.iou:.1%}, and their "
-                          f"outlines differ by {chosen.misfit:.1f} times what those of two products of a kind do; "
-                          f"{LEAST_IOU:.0%} and {MOST_MISFIT:.1f} times are accepted.",
+def _problem(chosen: Answer, margin: float, hints: Hints) -> PhotoError | None:
+    told = hints.view is not None or hints.toe_direction is not None
+    most, least = (MOST_MISFIT_TOLD, LEAST_IOU_TOLD) if told else (MOST_MISFIT, LEAST_IOU)
+    if chosen.misfit > most or chosen.iou < least:
+        return PhotoError("pose_unsure", f"The product fills the place of the old one to {chosen.iou:.0%}, and their "
+                          f"outlines differ by {chosen.misfit:.1f} times what is usual for two products of a kind; "
+                          f"{least:.0%} and {most:.1f} times are accepted.",
                           "Choose a photo of a product of similar shape, say `view: top`, `three-quarter` or `side`, "
                           "or draw the product white on black into mask.png and name it: `mask: mask.png`.")
     if margin < LEAST_MARGIN or chosen.spread_deg > MOST_SPREAD_DEG:
