@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline.mesh import ingest_file
 from pipeline.mesh.types import Front, Mesh
 from pipeline.reference import Figure, Hints, Photo, PoseAtlas, Segmentation, front_angle, place, pose_atlas
-from pipeline.reference.fit import angles_of, turned
+from pipeline.reference.fit import Fitter, angles_of, turned
 from pipeline.reference.outline import MeshOutline, Outline
 from pipeline.reference.placement import Placement, facing
 from pipeline.reference.pose import Draw
@@ -117,6 +118,43 @@ def test_a_mesh_s_outline_is_its_silhouette_s(shoe: Mesh) -> None:
     inner = [cv2.pointPolygonTest(hull, (float(x), float(y)), True) for x, y in rim]
     assert np.median(inner) < 0.05
     assert len(rim) < 0.02 * len(seen)
+
+
+@settings(deadline=None)
+@given(st.floats(-3.0, 3.0), st.sampled_from([3.0, 9.0, 30.0, 55.0, 75.0, 88.0]), st.floats(-0.2, 0.2),
+       st.floats(-3.0, 3.0))
+def test_what_is_unlikely_is_known_with_its_slope(azimuth: float, elevation_deg: float, tilt: float, other: float
+                                                  ) -> None:
+    """A shoe turned a little away from its profile, seen from the side, is one of them."""
+    fitter = flat_fitter()
+    values = np.array([math.radians(elevation_deg), tilt, 0.05, -0.1, 0.02, azimuth, 0.01, 0.02, 2.0, other, 0.0, 0.1,
+                       2.1])
+    residuals, slopes = fitter.priors(values, [0, 1])
+    step = 1e-6
+    moved = np.stack([fitter.priors(values + step * axis, [0, 1])[0] for axis in np.eye(len(values))], axis=1)
+    numeric = (moved - residuals[:, None]) / step
+    differ = np.abs(numeric - slopes) > 1e-3 * (1.0 + np.abs(slopes))
+    differ[-4:-2, 0] = False               # a profile's weight fades with the camera's height, which is not followed
+    assert not differ.any()
+
+
+@pytest.mark.parametrize(("turned_deg", "elevation_deg", "unlikely"), [(0, 5, 0.0), (10, 5, 10 / 14), (80, 5, 2.0),
+                                                                       (10, 40, 0.0)])
+def test_a_shoe_from_the_side_is_seen_in_profile(turned_deg: float, elevation_deg: float, unlikely: float) -> None:
+    at = np.array([math.radians(elevation_deg), 0.0, 0.0, 0.0, 0.0, math.radians(turned_deg), 0.0, 0.0, 2.0])
+    residuals, _ = flat_fitter().priors(at, [0])
+    assert residuals[-1] == pytest.approx(unlikely)
+
+
+@cache
+def flat_fitter() -> Fitter:
+    """Of two discs in a photo, for a box whose front is +x."""
+    discs = [Figure(np.hypot(*(np.mgrid[:SIDE, :SIDE] - np.array([SIDE / 2, x])[:, None, None])) < 60)
+             for x in (150.0, 350.0)]
+    box = long_box(ingest_file(next(path for path in DERBY.iterdir() if path.suffix == ".fbx")).mesh,
+                   Front("+x", 1.0, "manifest"))
+    return Fitter(MeshOutline(box), np.diag([1.0, 1.0, -1.0]), 0, PHOTO, [Outline.of(disc) for disc in discs],
+                  (-5.0, 90.0))
 
 
 def longer(shoe: Mesh, factor: float) -> Mesh:

@@ -18,9 +18,8 @@ from tests.conftest import ROOT
 from tests.house import NAMES, QUIET, house_of
 from tests.s3_faults import Proxy, Weather, faulty_s3
 
-# One small shot a product, by OpenGL alone: what is tested is where things lie, not how they look.
-LIGHT = {"PACKSHOT_LIGHT": "raster", "PACKSHOT_REFINER": "none"}
-SETTINGS = "scale: 0.15\nshots: [square]\n"
+# Every product and shot of the demo, with its light and its refiner, only small: what is tested is where things lie.
+SETTINGS = "scale: 0.15\n"
 SECRET, KEY = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY", "AKIAIOSFODNN7EXAMPLE"
 # What an engineer's run and clock put into a score, not the image.
 OF_THE_RUN = {"run_id", "scored_at"}
@@ -43,13 +42,13 @@ def test_the_demo_on_a_bad_day_ends_as_on_a_disk(tmp_path: Path, proxy: Proxy, c
         if file.is_file():
             (UPath("s3://shop/catalogue") / file.relative_to(catalogue).as_posix()).write_bytes(file.read_bytes())
 
-    with house_of(catalogue, tmp_path / "store", LIGHT) as disk:
+    with house_of(catalogue, tmp_path / "store") as disk:
         assert disk.batch(*skus).success
         assert disk.publish().success
         on_disk = disk.store
 
     proxy.weather = Weather(share=0.1, slow_s=0.2)
-    with house_of("s3://shop/catalogue", "s3://shop/store", LIGHT) as bucket:
+    with house_of("s3://shop/catalogue", "s3://shop/store") as bucket:
         bucket.instance.add_dynamic_partitions("sku", skus)
         assert bucket.definitions.resolve_job_def("refresh_batch").execute_in_process(
             run_config={"ops": {"work_through": {"config": {"skus": skus}}}, **QUIET}, instance=bucket.instance).success

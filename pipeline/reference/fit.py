@@ -181,7 +181,7 @@ class Fitter:
             misfits.append(math.sqrt(2.0 * data / SAYS))
             hessian[np.ix_(columns, columns)] += block
             slope[columns] += gradient
-        residuals, jacobian = self._priors(values, figures)
+        residuals, jacobian = self.priors(values, figures)
         energy += 0.5 * float(residuals @ residuals) - self._usual(values, len(figures))
         return energy, tuple(misfits), hessian + jacobian.T @ jacobian, slope + jacobian.T @ residuals
 
@@ -218,7 +218,8 @@ class Fitter:
         energy = float(0.5 * cauchy * (share * np.log1p(beyond)).sum())
         return energy, jacobian.T @ (jacobian * weighted[:, None]), jacobian.T @ (weighted * residual)
 
-    def _priors(self, values: F64, figures: Sequence[int]) -> tuple[F64, F64]:
+    def priors(self, values: F64, figures: Sequence[int]) -> tuple[F64, F64]:
+        """(R,) what is unlikely about ``values`` whatever the outlines, in standard deviations; (R, P) its slopes."""
         size = len(values)
         rows: list[tuple[float, dict[int, float]]] = []
         roll = math.radians(ROLL_DEG)
@@ -234,13 +235,13 @@ class Fitter:
         if beyond:
             hard = math.radians(RANGE_DEG)
             rows.append((beyond / hard, {_E: 1.0 / hard}))
+        if self._profile is not None:
+            rows += [self._turned_away(values, number) for number in range(len(figures))]
         residuals = np.array([value for value, _ in rows])
         jacobian = np.zeros((len(rows), size))
         for row, (_, entries) in enumerate(rows):
             for column, entry in entries.items():
                 jacobian[row, column] = entry
-        if self._profile is not None:
-            rows += [self._turned_away(values, number) for number in range(len(figures))]
         if len(figures) > 1:
             base = self._floors(values, figures)
             steps = np.stack([(self._floors(values + _TINY * axis, figures) - base) / _TINY for axis in np.eye(size)],
