@@ -67,6 +67,9 @@ def test_the_demo_on_a_bad_day_ends_as_on_a_disk(tmp_path: Path, proxy: Proxy, c
             images = {name for name in here.files if name.endswith((".png", ".jpg", ".webp", ".exr", ".npz"))}
             assert there.files.keys() == here.files.keys()
             assert {name: there.files[name] for name in images} == {name: here.files[name] for name in images}
+    made = [name for sku in skus for name in on_s3.require("refined_images", sku).files if name.endswith(".png")]
+    assert len(made) > 4 * len(skus)
+    assert any(name.startswith("photo-") for name in made)   # a reference photo came all the way too
     assert scores(on_s3) == scores(on_disk)
     assert on_s3.read_bytes("report/index.html") is not None
     assert verify(on_s3).findings == ()
