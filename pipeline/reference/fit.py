@@ -70,7 +70,8 @@ def turned(azimuth: float, elevation: float, tilt: float) -> F64:
     right = np.array([ck, -sk * ce, -sk * se])
     towards = np.cross(right, up)
     ca, sa = math.cos(azimuth), math.sin(azimuth)
-    return np.stack([right, up, towards], axis=1) @ np.array([[ca, 0.0, -sa], [0.0, 1.0, 0.0], [sa, 0.0, ca]])
+    yaw = np.array([[ca, 0.0, -sa], [0.0, 1.0, 0.0], [sa, 0.0, ca]])
+    return np.asarray(np.stack([right, up, towards], axis=1) @ yaw, np.float64)
 
 
 def angles_of(rotation: F64) -> tuple[float, float, float]:
