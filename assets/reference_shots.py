@@ -19,6 +19,7 @@ from assets.thumbnails import montage
 from pipeline import compositing, referencing
 from pipeline.catalogue import REFERENCE_FOLDER
 from pipeline.errors import PhotoError, TextureError
+from pipeline.inpainting import DiffusionFill
 from pipeline.reference import PoseAtlas
 from pipeline.render import Textures, shot_to_dict
 from pipeline.render.textures import load_textures
@@ -40,7 +41,9 @@ def inputs(sku: Sku) -> dict[str, Any]:
     network = sku.settings.segmentation
     finding = {} if network is None else {"network": [network.model_dump(mode="json"), digest(
         referencing.network_file(sku.product, network)).hexdigest()]}
-    return {**finding, "photos": {name: sku.product.sha256(name) for name in (*photos, *beside)},
+    painter = DiffusionFill.from_environment()
+    filling = {} if painter is None else {"inpainting": painter.identity}
+    return {**finding, **filling, "photos": {name: sku.product.sha256(name) for name in (*photos, *beside)},
             "mesh": sku.artifact("product_mesh").data_version, "category": sku.product.category,
             "scale": sku.settings.scale}
 

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.catalogue import Instance, PhotoLight, Shot, SolvedCamera
+from pipeline.inpainting import DiffusionFill
 from pipeline.mesh.types import Mesh
 from pipeline.reference import Pose
-from pipeline.reference.backplate import backplate
+from pipeline.reference.backplate import Fill, backplate
+from pipeline.reference.fill import filled
 from pipeline.reference.light import extent_of, read_light
 from pipeline.reference.pose import mirror_of
 from pipeline.referencing import Solved, camera_of
@@ -50,8 +52,14 @@ class PhotoShot:
     clock_deg: float | None                # where the photo's light comes from; None: it does not tell
 
 
-def photo_shot(name: str, solved: Solved, mesh: Mesh, renderer: Renderer, scale: float = 1.0) -> PhotoShot:
-    """The shot of an accepted photo. ``scale`` as a catalogue's: of the size at which shots are taken."""
+def photo_shot(name: str, solved: Solved, mesh: Mesh, renderer: Renderer, scale: float = 1.0,
+               fill: Fill | None = None) -> PhotoShot:
+    """The shot of an accepted photo.
+
+    Args:
+        scale: as a catalogue's: of the size at which shots are taken.
+        fill: makes the uncovered ground; by default the model of ``PACKSHOT_INPAINTING``, or pieces of the photo.
+    """
     pixels = solved.photo.pixels
     size = _shot_size(pixels.shape[1], pixels.shape[0], scale)
     photo = _resized(pixels, size)
@@ -66,7 +74,8 @@ def photo_shot(name: str, solved: Solved, mesh: Mesh, renderer: Renderer, scale:
                 instances=instances, light=light, prompt="product photograph, in place of another product in a photo")
     new, shadow = _silhouette_and_shadow(solved, untextured(mesh), renderer, light, size)
     extent = max(extent_of(figure.mask) for figure in solved.found.figures) * shrink
-    made = backplate(photo, old, new, shadow, extent)
+    fill = fill or DiffusionFill.from_environment() or filled
+    made = backplate(photo, old, new, shadow, extent, fill)
     return PhotoShot(replace(shot, backplate=picture_sha256(made.pixels)), made.pixels, photo, old, clock)
 
 

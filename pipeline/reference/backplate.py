@@ -9,6 +9,7 @@ the photo's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -22,6 +23,7 @@ from pipeline.reference.light import RIM_PX, SMOOTH, ground_fit, smoothed
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Fill = Callable[[F32, Mask, Mask], F32]    # texture, hole, what is known → the texture without the hole
 
 CONTACT = 0.025                # of the product's extent: how far outside the old product our own contact shadow falls
 EDGE = 0.008                   # of the product's extent, sigma at the rim: contact shadows are steep
@@ -39,7 +41,7 @@ class Backplate:
     reach_px: int                          # farther from either product than this, every pixel is the photo's
 
 
-def backplate(photo: U8, old: Mask, new: Mask, shadow: F32, extent: float) -> Backplate:
+def backplate(photo: U8, old: Mask, new: Mask, shadow: F32, extent: float, fill: Fill = filled) -> Backplate:
     """Remove the ``old`` product from a photo and lay our ``shadow`` on its ground.
 
     Args:
@@ -48,6 +50,7 @@ def backplate(photo: U8, old: Mask, new: Mask, shadow: F32, extent: float) -> Ba
         new: (H, W) ours.
         shadow: (H, W) share of the light that ours leaves on the ground, 0..1.
         extent: px, the longer side of one product.
+        fill: makes the ground's texture where nothing is known of it.
     """
     rim = RIM_PX + round(0.004 * extent)
     hole = _grown(old, rim)
@@ -67,7 +70,7 @@ def backplate(photo: U8, old: Mask, new: Mask, shadow: F32, extent: float) -> Ba
     shown = np.where(hole[..., None], inside, lit)
     texture = np.clip(linear / np.maximum(lit, 1e-3), 0.0, 4.0).astype(np.float32)
     uncovered = hole & ~_eroded(new, _UNDER)
-    texture = filled(texture, uncovered, ground & ~_grown(hole, 2))
+    texture = fill(texture, uncovered, ground & ~_grown(hole, 2))
     made = np.where(hole[..., None], shown * texture, linear)
     # Where ours stands out beyond the old product, its own contact shadow has to reach the photo's ground.
     reach = max(rim + 2, round(CONTACT * extent))
