@@ -15,6 +15,8 @@ from pipeline.catalogue import Catalogue, SegmentationSettings
 from pipeline.errors import CatalogueError, PhotoError
 from pipeline.reference.network import SegmentationNetwork
 from pipeline.referencing import finder
+from pipeline.refine.types import RefinerIdentity
+from sensors.facets import changed_facets, facets
 from tests.house import house_of
 from tests.small_catalogue import small_catalogue
 
@@ -133,3 +135,18 @@ def test_photos_are_solved_again_with_another_network(tmp_path: Path) -> None:
     told = artifact.metadata["photos"]["photo-scene"]
     assert not told["accepted"]
     assert told["problem"]["code"] == "segmentation_model"
+
+
+def test_the_sensor_tells_a_changed_network(tmp_path: Path) -> None:
+    """And a store from before catalogues could name one sees no change."""
+    small_catalogue(tmp_path, "box")
+    settings_file = tmp_path / "catalogue.yaml"
+    plain = settings_file.read_text()
+    identity = RefinerIdentity("none", 1)
+    before = facets(Catalogue.at(tmp_path), {}, identity)
+    assert not any("network" in name for name in before)
+    settings_file.write_text(plain + NAMED)
+    named = facets(Catalogue.at(tmp_path), {"redness.onnx": "one"}, identity)
+    assert changed_facets(before, named) == ["segmentation network changed", "segmentation network's file changed"]
+    other = facets(Catalogue.at(tmp_path), {"redness.onnx": "another"}, identity)
+    assert changed_facets(named, other) == ["segmentation network's file changed"]
