@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRequest, RunsFilter
@@ -19,6 +20,9 @@ MIN_SKUS_PER_RUN = 200
 # Dagster makes a run of a saved request within so long, or it was lost.
 LAUNCH_S = 300.0
 
+# Whether a failed run is tried again is known within so long, or whoever was to say so has died.
+UNDECIDED_S = 60.0
+
 # SQLite takes about this many partition keys in one call.
 KEYS_PER_CALL = 25_000
 
@@ -33,16 +37,26 @@ def run_state(instance: DagsterInstance, run_key: str) -> RunState:
     runs = instance.get_runs(RunsFilter(tags={RUN_KEY_TAG: run_key}), limit=1)
     if not runs:
         return "absent"
-    if not ended(instance, runs[0]) or _will_be_tried_again(runs[0]):
+    if not ended(instance, runs[0]):
+        return "in_flight"
+    run = instance.get_run_by_id(runs[0].run_id) or runs[0]  # ended just now, perhaps, and by that look
+    if run.status is DagsterRunStatus.FAILURE and _may_be_tried_again(instance, run):
         return "in_flight"
     states: dict[DagsterRunStatus, RunState] = {DagsterRunStatus.SUCCESS: "succeeded",
                                                 DagsterRunStatus.CANCELED: "cancelled"}
-    return states.get(runs[0].status, "failed")
+    return states.get(run.status, "failed")
 
 
-def _will_be_tried_again(run: DagsterRun) -> bool:
-    """Whether Dagster's own retry of a failed run, which carries the same key, has yet to be made."""
-    return run.tags.get("dagster/will_retry") == "true" and "dagster/auto_retry_run_id" not in run.tags
+def _may_be_tried_again(instance: DagsterInstance, run: DagsterRun) -> bool:
+    """Whether Dagster's own retry of a failed run, which carries the same key, has yet to be made, or to be decided.
+
+    Dagster writes down that a run has failed, and a moment later whether it will be tried again.
+    """
+    decided = run.tags.get("dagster/will_retry")
+    if decided is not None or not instance.run_retries_enabled:
+        return decided == "true" and "dagster/auto_retry_run_id" not in run.tags
+    record = instance.get_run_record_by_id(run.run_id)
+    return record is not None and record.end_time is not None and time.time() - record.end_time < UNDECIDED_S
 
 
 def batch_config(skus: Sequence[str], why: Mapping[str, str] | None = None, deadline: float | None = None
