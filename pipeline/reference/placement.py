@@ -24,6 +24,7 @@ from pipeline.reference.segmentation import Segmentation
 # Standard deviations of the outlines of two products of a kind; and IoU of ours in its own shape, which may be shorter
 # or lower than the old one. The second of each: where a person has said from where, or where the front points.
 MOST_MISFIT, MOST_MISFIT_TOLD = 1.1, 1.5
+MOST_MISFIT_ROUND = 0.8        # of what is no shoe: a mug's handle is all that tells which way it is turned
 LEAST_IOU, LEAST_IOU_TOLD = 0.83, 0.75
 LEAST_MARGIN = 3.0             # energy: the best other answer is less probable by e^3
 MOST_SPREAD_DEG = 9.5              # standard deviation of its orientation
@@ -70,7 +71,7 @@ def place(mesh: Mesh, outline: MeshOutline, atlas: PoseAtlas, draw: Draw, photo:
         chosen = max(alike, key=lambda answer: sum(facing(pose, mesh) for pose in answer.poses))
         answers = [answer for answer in answers if answer is chosen or answer not in alike]
     margin = min((answer.energy - best.energy for answer in answers if _other(answer, chosen)), default=math.inf)
-    return Placement(_by_figure([chosen, *answers]), chosen, margin, _problem(chosen, margin, hints))
+    return Placement(_by_figure([chosen, *answers]), chosen, margin, _problem(chosen, margin, hints, shoes=pairs))
 
 
 def front_angle(pose: Pose, mesh: Mesh) -> float | None:
@@ -123,9 +124,10 @@ def _by_figure(answers: Sequence[Answer]) -> tuple[tuple[Pose, ...], ...]:
     return tuple(map(tuple, kept))
 
 
-def _problem(chosen: Answer, margin: float, hints: Hints) -> PhotoError | None:
+def _problem(chosen: Answer, margin: float, hints: Hints, *, shoes: bool) -> PhotoError | None:
     told = hints.view is not None or hints.toe_direction is not None
-    most, least = (MOST_MISFIT_TOLD, LEAST_IOU_TOLD) if told else (MOST_MISFIT, LEAST_IOU)
+    most, least = ((MOST_MISFIT_TOLD, LEAST_IOU_TOLD) if told else
+                   (MOST_MISFIT if shoes else MOST_MISFIT_ROUND, LEAST_IOU))
     if chosen.misfit > most or chosen.iou < least:
         return PhotoError("pose_unsure", f"The product fills the place of the old one to {chosen.iou:.0%}, and their "
                           f"outlines differ by {chosen.misfit:.1f} times what is usual for two products of a kind; "
