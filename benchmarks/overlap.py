@@ -18,8 +18,6 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from unittest.mock import patch
 
 from dagster import DagsterInstance
@@ -38,13 +36,6 @@ class NoBackroom(Backroom):
 
     def do(self, task: Callable[[], None]) -> None:
         task()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-                 ) -> None:
-        super().__exit__(kind, error, trace)
-
-    def __enter__(self) -> Self:
-        return self
 
 
 def catalogue(folder: Path, count: int, scale: float) -> list[str]:
