@@ -115,10 +115,7 @@ def _loaded(model: str, known: weights.Known) -> Any:
     """Only whole safetensors weights and diffusers' own classes are loaded."""
     folder = weights.fetched_folder(model, known.revision, weights.PIPELINE_FILES, False)
     index = model_folders.read_json(folder / "model_index.json", "Give the folder that holds model_index.json.")
-    for component, entry in index.items():
-        if isinstance(entry, list) and entry and entry[0] not in model_folders.LIBRARIES:
-            raise RefineError("weights_unsafe", f"{folder.name} loads its {component} through {entry[0]}, code that is "
-                              "not diffusers' own.", "Use a pipeline made of diffusers' and transformers' classes.")
+    model_folders.require_own_classes(folder, index)
     for component in WITH_WEIGHTS:
         if not (folder / component).is_dir():
             raise RefineError("model_incompatible", f"{folder.name} has no {component}.",

@@ -37,10 +37,7 @@ def inspect_pipeline(folder: Path, family: Family) -> dict[str, Any]:
     index = read_json(folder / "model_index.json",
                       "Give the folder that holds model_index.json, as diffusers' save_pretrained writes it.")
     name = str(index.get("_class_name", ""))
-    for component, entry in index.items():
-        if isinstance(entry, list) and entry and entry[0] not in LIBRARIES:
-            raise RefineError("weights_unsafe", f"{folder.name} loads its {component} through {entry[0]}, code that is "
-                              "not diffusers' own.", "Use a pipeline made of diffusers' and transformers' classes.")
+    require_own_classes(folder, index)
     xl = "XL" in name
     if not name.startswith("StableDiffusion") or xl != (family == "sdxl-union"):
         raise RefineError("model_incompatible", f"{folder.name} is a {name or 'model'}, not {CALLED[family]}.",
@@ -89,6 +86,14 @@ def own_controlnet(folder: Path, position: int) -> Path:
                           f"{position + 1} are asked for.",
                           "Name one per pass, for example PACKSHOT_REFINER_CONTROLNETS=depth@0.8=/models/depth.")
     return inside
+
+
+def require_own_classes(folder: Path, index: dict[str, Any]) -> None:
+    """A pipeline may name diffusers' and transformers' classes alone."""
+    for component, entry in index.items():
+        if isinstance(entry, list) and entry and entry[0] not in LIBRARIES:
+            raise RefineError("weights_unsafe", f"{folder.name} loads its {component} through {entry[0]}, code that is "
+                              "not diffusers' own.", "Use a pipeline made of diffusers' and transformers' classes.")
 
 
 def require_whole(folder: Path, name: str) -> None:
