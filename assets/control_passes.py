@@ -18,6 +18,7 @@ from assets.texture_hashes import texture_hashes
 from assets.thumbnails import montage, write_png
 from pipeline.catalogue import Shot
 from pipeline.render import VERSION, preview_images, save_passes, stage_hash
+from pipeline.render.camera import LEGIBLE
 from pipeline.render.types import ControlPasses
 from pipeline.store import Artifact, ArtifactWriter
 
@@ -46,7 +47,7 @@ def inputs(sku: Sku) -> dict[str, Any]:
 
 def _told(shot: Shot) -> dict[str, Any]:
     """A shot as its passes depend on it; what only a shot in a photo has is left out of the others."""
-    told = {**asdict(shot), "prompt": ""}
+    told = {**asdict(shot), "prompt": "", **({"legible": LEGIBLE} if shot.framed_region else {})}
     return told if shot.backplate else {key: value for key, value in told.items() if key not in ("backplate", "light")}
 
 

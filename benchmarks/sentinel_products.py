@@ -37,12 +37,12 @@ Edit = Callable[[Product], Product]
 SIDE = 640                     # px of a picture of the whole product
 CLOSE_SIDE = 448               # of a close view, which its product fills: tracing costs by the pixel
 FIRST_SEED = 7_000_000         # far from those the embedded model was trained with
-PER_FAMILY = {"test": 26, "calibration": 23}
-DAMAGED = {"boot": 12, "backpack": 12, "bottle": 8, "headwear": 10, "kettle": 6, "lamp": 3}  # first of each family
+PER_FAMILY = {"test": 60, "calibration": 30}
+DAMAGED = {"boot": 14, "backpack": 14, "bottle": 12, "headwear": 12, "kettle": 8, "lamp": 3}  # first of each family
 STAGES = ("white", "sweep", "white", "sweep", "window", "white", "sweep")
 FACING = {"boot": Front("+z", 1.0, "manifest"), "headwear": Front("+z", 1.0, "manifest")}  # as product.yaml would say
 FINEST = 2.0                   # px per texel in a close view: a map shows no detail closer up
-TRACED = 3                     # of undamaged products every so many is path-traced; tracing is ten times as dear
+DRAWN = 5                      # of undamaged products every so many is expected in drawn light; the others are traced
 IN_SIGHT = {"boot": ("left", "right"), "backpack": ("pocket",)}  # parts whose seams a close view shows best
 ONE = Shot("").instances
 _FILES = {"racquet-gltf": "TennisRacquet.gltf", "mixer-glb": "Mixer.glb", "wickerchair-glb": "WickerChair.glb"}
@@ -105,7 +105,7 @@ def _procedural(family: str, split: Split, numbers: range) -> list[Plan]:
         return lambda: procedural(family, number)
 
     return [Plan(f"{family}-{number:03d}", family, split, opener(number), number=number,
-                 raster=number % TRACED != 0 and number >= DAMAGED.get(family, 0),
+                 raster=number % DRAWN == 0 and number >= DAMAGED.get(family, 0),
                  damaged=number < DAMAGED.get(family, 0)) for number in numbers]
 
 

@@ -32,6 +32,7 @@ SKU_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 MANIFEST = "product.yaml"
 SETTINGS = "catalogue.yaml"
 REFERENCE_FOLDER = "reference"
+_CAPITALS = 0.55               # cap height as a share of a line's height on a printed label
 
 Point = tuple[float, float]
 Model = TypeVar("Model", bound=BaseModel)
@@ -147,6 +148,10 @@ class Region:
     rows: int = 1                              # parallel rows of stitching
     width: float = 0.0                         # uv width of the band around ``path`` that holds all rows
     source: Literal["manifest", "found"] = "manifest"
+
+    def cap_height(self, shorter_side: float) -> float:
+        """Height of its capitals, estimated from its shorter side and in the same unit; without text, all of it."""
+        return _CAPITALS * shorter_side / (self.text.count("\n") + 1) if self.text else shorter_side
 
 
 class _Strict(BaseModel):

@@ -167,3 +167,27 @@ def test_a_region_that_no_triangle_shows_is_an_error() -> None:
     with pytest.raises(RenderError) as caught:
         detail(box(), replace(LABEL, material="gold"))
     assert caught.value.code == "region_not_found"
+
+
+def in_frame(camera: CameraMatrices, target: Target, text: str) -> float:
+    """Estimated height of the capitals, px of a 1080 px frame: the label of the tests is a square."""
+    pixels = project(camera, target.points, 1080, 1080)
+    return replace(LABEL, text=text).cap_height(float(np.ptp(pixels, axis=0).min()))
+
+
+def test_small_print_is_approached_until_its_capitals_are_20_px_high_even_where_it_overflows() -> None:
+    mesh = box((0.3, 0.2, 0.05), front=FACING_Z)
+    two, thirty = "ONE\nTWO", "\n".join(["LINE"] * 30)
+    far, near = (detail(mesh, replace(LABEL, text=text)) for text in (two, thirty))
+    assert in_frame(*detail(mesh, LABEL), two) == pytest.approx(in_frame(*far, two))
+    assert in_frame(*far, thirty) < 15.0
+    assert in_frame(*near, thirty) == pytest.approx(20.0, rel=0.03)
+
+
+def test_small_print_is_not_approached_beyond_an_eighth_of_the_product_either() -> None:
+    mesh = box((0.3, 0.2, 0.05), front=FACING_Z)
+    endless = replace(LABEL, text="\n".join(["LINE"] * 400))
+    tiny = replace(LABEL, polygon=((0.5, 0.5), (0.502, 0.5), (0.502, 0.502)))
+    (camera, _), (nearest, _) = detail(mesh, endless), detail(mesh, tiny)
+    assert np.linalg.norm(np.linalg.inv(camera.view)[:3, 3] - np.linalg.inv(nearest.view)[:3, 3]) < 0.05
+    assert np.linalg.inv(camera.view)[2, 3] >= np.linalg.inv(nearest.view)[2, 3] - 1e-6

@@ -16,6 +16,7 @@ from pipeline.render.types import CameraMatrices
 F64 = NDArray[np.float64]
 SENSOR_WIDTH_MM = 36.0
 OVERHEAD_DEG = 80.0            # above it, the picture is a plan view with its own roll
+LEGIBLE = 20.0 / 1080.0        # of the frame's width: 20 px in a built-in detail, and a smaller preview shows the same
 UP = np.array([0.0, 1.0, 0.0])
 _AXES = {"+x": (1.0, 0.0, 0.0), "-x": (-1.0, 0.0, 0.0), "+y": (0.0, 1.0, 0.0), "-y": (0.0, -1.0, 0.0),
          "+z": (0.0, 0.0, 1.0), "-z": (0.0, 0.0, -1.0)}
@@ -30,6 +31,7 @@ class Target:
     direction: F64 | None = None           # unit, from the target to the camera
     up: F64 | None = None                  # image up; None: world up
     min_width: float = 0.0                 # metres the frame shows at the target, at least
+    capitals: float = math.inf             # metres; letters that the frame has to show at least ``LEGIBLE`` high
 
 
 def world_points(mesh: Mesh, instances: tuple[Instance, ...]) -> F64:
@@ -132,13 +134,15 @@ def _frame(camera: OrbitCamera, shot: Shot, direction: F64, up: F64, target: Tar
         ndc = local[:, :2] * scale / (distance - local[:, 2:3])
         return ndc.min(axis=0), ndc.max(axis=0)
 
-    near, far = float(local[:, 2].max()) + radius * 1e-3, radius * 1e4
+    nearest = float(local[:, 2].max()) + radius * 1e-3
+    near, far = nearest, radius * 1e4
     for _ in range(80):
         middle = math.sqrt(max(near, 1e-12) * far)
         small, large = extent(middle)
         near, far = (middle, far) if float((large - small).max()) / 2 > camera.fill else (near, middle)
-    # The frame shows 2 · distance / focal metres across at the target.
-    distance = max(far, target.min_width * focal / 2.0)
+    # The frame shows 2 · distance / focal metres across at the target. Small print may overflow it.
+    legible = max(target.capitals / LEGIBLE * focal / 2.0, nearest)
+    distance = max(min(far, legible), target.min_width * focal / 2.0)
     small, large = extent(distance)
     view = np.eye(4)
     view[:3, :3] = rotation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.catalogue import Instance, Region
 from pipeline.errors import RenderError
 from pipeline.mesh.types import Mesh
-from pipeline.render.camera import UP, Target, transform_points
+from pipeline.render.camera import UP, Target, look_from, transform_points
 from pipeline.render.geometry import transformed_uv
 
 F64 = NDArray[np.float64]
@@ -52,12 +53,21 @@ def region_target(mesh: Mesh, instances: tuple[Instance, ...], region: Region, p
         up = up - direction * float(up @ direction)
         up = up / np.linalg.norm(up) if np.linalg.norm(up) > 1e-6 else np.array([0.0, 0.0, -1.0])
     size = float((product.max(axis=0) - product.min(axis=0)).max())
-    return Target(points, product, direction, up, NEAREST_SHARE * size)
+    return Target(points, product, direction, up, NEAREST_SHARE * size,
+                  region.cap_height(_shorter_side(points, direction)) if region.text else math.inf)
 
 
 def _spread(points: F64) -> float:
     """Diagonal of the points' bounding box."""
     return float(np.linalg.norm(points.max(axis=0) - points.min(axis=0)))
+
+
+def _shorter_side(points: F64, direction: F64) -> float:
+    """Least extent of the points in any direction of the picture, as seen along ``direction``."""
+    first, second = look_from(direction, np.eye(3)[np.argmin(np.abs(direction))])[:2]
+    angles = np.radians(np.arange(0.0, 180.0, 3.0))
+    across = np.outer(np.cos(angles), first) + np.outer(np.sin(angles), second)
+    return float(np.ptp(points @ across.T, axis=0).min())
 
 
 def _uv(mesh: Mesh, material: int) -> F64:

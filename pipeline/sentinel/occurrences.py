@@ -18,7 +18,6 @@ from pipeline.sentinel.evidence import bbox_of
 from pipeline.sentinel.types import BBox, Expected
 
 _FEWEST_PIXELS = 4             # fewer are sampling crumbs at a chart's edge
-_CAPITALS = 0.55               # cap height as a share of a line's height on a printed label
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,7 @@ class Occurrence:
     @property
     def cap_height_px(self) -> float:
         """Height of capitals, estimated from the region's height and its number of lines."""
-        lines = self.region.text.count("\n") + 1
-        return _CAPITALS * min(self.size_px) / lines if self.region.text else min(self.size_px)
+        return self.region.cap_height(min(self.size_px))
 
 
 def occurrences(expected: Expected, regions: Sequence[Region]) -> list[Occurrence]:
