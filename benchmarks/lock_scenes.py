@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.catalogue import Catalogue, Manifest, MaterialOverride, OrbitCamera, Point, Region, RegionKind, Shot
+from pipeline.catalogue import Catalogue, OrbitCamera, Region, Shot
 from pipeline.colour import to_display
 from pipeline.lone_file import open_file
 from pipeline.render import Renderer, compose
 from pipeline.render.pathtrace import trace
 from pipeline.render.types import ControlPasses
+from pipeline.settings import Manifest, MaterialOverride, Point, RegionKind
 
 F32 = NDArray[np.float32]
 ROOT = Path(__file__).resolve().parent.parent

@@ -13,15 +13,7 @@ from urllib.parse import unquote
 import yaml
 from upath import UPath
 
-from pipeline.catalogue import (
-    MANIFEST,
-    MESH_SUFFIXES,
-    SKU_PATTERN,
-    TEXTURE_SUFFIXES,
-    Catalogue,
-    Product,
-    is_local,
-)
+from pipeline.catalogue import MANIFEST, MESH_SUFFIXES, SKU_PATTERN, TEXTURE_SUFFIXES, Catalogue, Product, is_local
 from pipeline.errors import CatalogueError
 
 _MTL_MAPS = ("map_kd", "map_bump", "bump", "norm", "map_pr", "map_pm", "map_ke")  # the maps that ingest reads

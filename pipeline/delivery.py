@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.catalogue import DeliverySettings
 from pipeline.errors import CatalogueError, StoreError
 from pipeline.sentinel.channels import Channel, takes
 from pipeline.sentinel.types import Verdict
+from pipeline.settings import DeliverySettings
 
 SCHEMA = "packshot.delivery/1"
 UNREFINED_PRESET = "none"

@@ -7,6 +7,11 @@ and a ``hint`` that says what to do next. Raise the class of the room that notic
 from __future__ import annotations
 
 
+def first_line(error: BaseException) -> str:
+    """What another library's error says first: SQL statements, links and dumps come below. At most 200 characters."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
 class PackshotError(Exception):
     """One SKU, file or setting that cannot be processed as it is."""
 

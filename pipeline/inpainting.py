@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.colour import srgb_decode, srgb_encode
-from pipeline.errors import RefineError
+from pipeline.errors import RefineError, first_line
 from pipeline.reference.fill import filled
 from pipeline.refine import model_folders, weights
 from pipeline.torch_beside_gl import prepare_torch
@@ -102,7 +102,7 @@ def _painted(pipeline: Any, picture: F32, hole: Mask, side: int) -> F32:
                          height=side, width=side, num_inference_steps=STEPS, guidance_scale=GUIDANCE, strength=0.99,
                          generator=torch.Generator().manual_seed(SEED), output_type="np").images[0]
     except (RuntimeError, ValueError, TypeError) as error:
-        raise RefineError("inpainting_failed", f"The model of {VARIABLE} cannot paint: {_first_line(error)}",
+        raise RefineError("inpainting_failed", f"The model of {VARIABLE} cannot paint: {first_line(error)}",
                           "Name an inpainting pipeline of diffusers, or leave the variable out.") from error
     if not np.isfinite(found).all():
         raise RefineError("inpainting_failed", f"The model of {VARIABLE} paints pixels that are no numbers.",
@@ -137,9 +137,5 @@ def _loaded(model: str, known: weights.Known) -> Any:
         return pipeline.to("cuda" if card else "cpu")
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise RefineError("model_unreadable", f"diffusers cannot load {folder.name} for inpainting: "
-                          f"{_first_line(error)}", f"Name an inpainting pipeline of diffusers with {VARIABLE}."
+                          f"{first_line(error)}", f"Name an inpainting pipeline of diffusers with {VARIABLE}."
                           ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

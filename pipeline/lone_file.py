@@ -12,7 +12,7 @@ from pipeline.mesh.types import Mesh, TextureRef
 from pipeline.render import Textures, load_textures
 
 if TYPE_CHECKING:
-    from pipeline.catalogue import Manifest
+    from pipeline.settings import Manifest
 
 MAX_MEGAPIXELS = 67.2      # of one texture, as a catalogue has it by default
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.catalogue import SETTINGS, Product, SegmentationSettings
+from pipeline.catalogue import SETTINGS, Product
 from pipeline.errors import CatalogueError, PhotoError
 from pipeline.mesh.types import Mesh
 from pipeline.reference import (
@@ -38,6 +38,7 @@ from pipeline.render import Textures
 from pipeline.render.fast import FastRenderer
 from pipeline.render.silhouettes import SilhouetteRenderer
 from pipeline.render.types import CameraMatrices
+from pipeline.settings import SegmentationSettings
 
 U8 = NDArray[np.uint8]
 Finder = Callable[[U8], Segmentation]

@@ -5,17 +5,10 @@ from __future__ import annotations
 import difflib
 from dataclasses import replace
 
-from pipeline.catalogue import (
-    EmbeddedCameraRef,
-    OrbitCamera,
-    Product,
-    Region,
-    Settings,
-    Shot,
-    ShotEntry,
-)
+from pipeline.catalogue import EmbeddedCameraRef, OrbitCamera, Product, Region, Shot
 from pipeline.errors import CatalogueError
 from pipeline.prompts import filled
+from pipeline.settings import Settings, ShotEntry
 
 # Shoes are sold by their side: 90° looks at the side, slightly less shows the toe. A print wrapped around a
 # cylinder is cut off beyond some 15°; a box shows two faces.

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from pipeline.errors import PackshotError, StoreError
+from pipeline.errors import PackshotError, StoreError, first_line
 from pipeline.storage_errors import causes
 
 Result = TypeVar("Result")
@@ -57,9 +57,9 @@ def ending(error: BaseException) -> StoreError | None:
             return StoreError(each.code, each.message, each.hint)
         number = each.errno if isinstance(each, OSError) else None
         if number in _FULL or _SQLITE_FULL in str(each):
-            return StoreError("store_full", f"No space is left to write to: {_first_line(each)}", _HINT)
+            return StoreError("store_full", f"No space is left to write to: {first_line(each)}", _HINT)
         if number == errno.EROFS or _SQLITE_READ_ONLY in str(each):
-            return StoreError("store_read_only", f"What has to be written to is read-only: {_first_line(each)}", _HINT)
+            return StoreError("store_read_only", f"What has to be written to is read-only: {first_line(each)}", _HINT)
     return None
 
 
@@ -82,11 +82,6 @@ def patiently(work: Callable[[], Result], told: Callable[[str, BaseException], N
             told(f"{error if isinstance(error, PackshotError) else repr(error)}; tried again in {seconds:g} s", error)
         time.sleep(seconds)
         tries += 1
-
-
-def _first_line(error: BaseException) -> str:
-    """Without the SQL statement and the links that SQLAlchemy puts below."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _passes(error: BaseException) -> bool:

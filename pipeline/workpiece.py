@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.catalogue import Product, Region, Settings, Shot
+from pipeline.catalogue import Product, Region, Shot
 from pipeline.errors import CatalogueError, TextureError
 from pipeline.mesh import load_mesh
 from pipeline.mesh.types import Mesh, TextureRef
@@ -28,6 +28,7 @@ from pipeline.render.in_photo import in_photo
 from pipeline.render.partner_prints import with_readable_prints
 from pipeline.render.textures import key_of
 from pipeline.render.types import ControlPasses, Replaced
+from pipeline.settings import Settings
 from pipeline.shots import shots_for
 from pipeline.store import Artifact, ArtifactStore
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.catalogue import Manifest
 from pipeline.mesh import Ingested, IngestLimits, ingest
 from pipeline.mesh.loaders import LoadContext, loader_for
 from pipeline.mesh.raw import RawMesh
 from pipeline.mesh.resolver import Resolver
+from pipeline.settings import Manifest
 
 Array = NDArray[Any]
 _COMPONENTS = {"int8": 5120, "uint8": 5121, "int16": 5122, "uint16": 5123, "uint32": 5125, "float32": 5126}

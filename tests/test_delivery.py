@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from pipeline.catalogue import DeliverySettings
 from pipeline.delivery import Decision, DeliveredShot, alt_text, delivery_manifest, encode, reason, select
 from pipeline.errors import StoreError
 from pipeline.sentinel.types import Verdict
+from pipeline.settings import DeliverySettings
 
 XMP = (b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
        b'<rdf:Description xmlns:e="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" e:DigitalSourceType="x"/>'

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from assets import delivered_images
 from pipeline import delivery, refine, sentinel
-from pipeline.catalogue import DeliverySettings
 from pipeline.refine.types import RefineRequest
+from pipeline.settings import DeliverySettings
 from tests.passes_factory import sphere_passes
 
 FOLDER = Path(__file__).resolve().parent / "golden"

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.catalogue import Manifest
 from pipeline.errors import IngestError
 from pipeline.mesh import geometry_files, ingest_file
 from pipeline.mesh.bindings import bind_by_name
 from pipeline.mesh.types import Material
+from pipeline.settings import Manifest
 from tests.mesh_files import PNG, Gltf, box_glb, box_obj, ingest_folder
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.catalogue import Manifest
 from pipeline.errors import IngestError
 from pipeline.mesh import IngestLimits, gate
 from pipeline.mesh.canonical import assemble, place
@@ -15,6 +14,7 @@ from pipeline.mesh.normals import crease_normals, signed_volume
 from pipeline.mesh.raw import RawMesh, RawPart
 from pipeline.mesh.units import choose_units, up_rotation
 from pipeline.mesh.weld import mirrored_uv_share, unique_rows, uv_charts
+from pipeline.settings import Manifest
 from tests.mesh_files import box, ingest_folder, stl_bytes
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.catalogue import Manifest
 from pipeline.commands import app
 from pipeline.errors import IngestError
+from pipeline.settings import Manifest
 from tests.mesh_files import Gltf, box_obj, ingest_folder
 
 

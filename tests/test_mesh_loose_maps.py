@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.catalogue import Manifest, MaterialOverride
 from pipeline.mesh.loose_maps import bind_loose_maps
 from pipeline.mesh.types import Material, Slot, TextureRef
+from pipeline.settings import Manifest, MaterialOverride
 from tests.mesh_files import PNG, box_obj, ingest_folder
 
 LEATHER = Material("Upper Leather", roughness=0.5, guessed=("roughness", "metallic", "sheen"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.catalogue import MaterialOverride
 from pipeline.mesh.materials import KINDS, coloured, complete, guess_kind
 from pipeline.mesh.raw import RawMaterial
+from pipeline.settings import MaterialOverride
 
 
 @pytest.mark.parametrize(("name", "description", "category", "kind"), [

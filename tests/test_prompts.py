@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.catalogue import Catalogue, Settings, Shot
+from pipeline.catalogue import Catalogue, Shot
 from pipeline.errors import CatalogueError
+from pipeline.settings import Settings
 from pipeline.shots import BUILT_IN, prompt_for
 from tests.small_catalogue import small_catalogue
 

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from pipeline.catalogue import Catalogue, SegmentationSettings
+from pipeline.catalogue import Catalogue
 from pipeline.errors import CatalogueError, PhotoError
 from pipeline.reference.network import SegmentationNetwork
 from pipeline.referencing import finder
 from pipeline.refine.types import RefinerIdentity
+from pipeline.settings import SegmentationSettings
 from sensors.facets import changed_facets, facets
 from tests.house import house_of
 from tests.small_catalogue import small_catalogue

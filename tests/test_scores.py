@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import scores as tables
-from pipeline.catalogue import LimitEntry
 from pipeline.errors import StoreError
 from pipeline.score_table import bucket_of
 from pipeline.scores import SCORES, ScoreContext, compact, read_current, read_history, score_rows
 from pipeline.sentinel import Measurement, judge, measure
+from pipeline.settings import LimitEntry
 from pipeline.store import ArtifactStore
 from tests.s3 import s3_server
 from tests.sentinel_scene import REGIONS, shoe_scene

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.catalogue import LimitEntry
 from pipeline.errors import SentinelError
 from pipeline.sentinel import VERSION, Measurement, Verdict, engineering_limits, image_verdict, judge
 from pipeline.sentinel.calibration import (
@@ -25,6 +24,7 @@ from pipeline.sentinel.calibration import (
     resolution_class,
     to_yaml,
 )
+from pipeline.settings import LimitEntry
 
 REFINER = refiner_id("embedded", "1:abc")
 SIZE = (1080, 1080)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from upath import UPath
 
-from pipeline.catalogue import Catalogue, DeliverySettings, Settings
+from pipeline.catalogue import Catalogue
 from pipeline.delivery import encode, files_for
 from pipeline.errors import PackshotError
 from pipeline.sentinel import judge, judging_for
@@ -27,6 +27,7 @@ from pipeline.sentinel.checks.artefacts import artefacts
 from pipeline.sentinel.checks.delivery import ESTIMATORS, delivery
 from pipeline.sentinel.measuring import measure
 from pipeline.sentinel.types import Expected, Measurement
+from pipeline.settings import DeliverySettings, Settings
 from pipeline.shots import BUILT_IN, shots_for
 from tests.sentinel_scene import Scene, shoe_scene
 from tests.small_catalogue import small_catalogue

@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from pipeline.catalogue import Catalogue, LayerEntry, LimitEntry, RuleEntry
+from pipeline.catalogue import Catalogue
 from pipeline.errors import CatalogueError, PackshotError, SentinelError
 from pipeline.sentinel import Measurement, Score, all_checks, image_verdict, measure, registry
 from pipeline.sentinel.calibration import products_needed, to_yaml
 from pipeline.sentinel.evidence import evidence_path
 from pipeline.sentinel.house import checked, rule_scores
 from pipeline.sentinel.judging import Judging, judging_for
+from pipeline.settings import LayerEntry, LimitEntry, RuleEntry
 from tests.conftest import ROOT
 from tests.sentinel_scene import REGIONS, shoe_scene
 from tests.test_sentinel_calibration import REFINER, SIZE, good_products

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.catalogue import LimitEntry
 from pipeline.errors import SentinelError
 from pipeline.sentinel import (
     Limit,
@@ -24,6 +23,7 @@ from pipeline.sentinel import (
 )
 from pipeline.sentinel.sentences import place, severity
 from pipeline.sentinel.verdicts import findings, score_for, score_of, verdict_of
+from pipeline.settings import LimitEntry
 
 READING = Measurement("silhouette", "toe_deviation_max", "toe", 0.4, "px", 1.0)
 RANK = {"pass": 0, "warn": 1, "fail": 2, "unmeasured": 2}

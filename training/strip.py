@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pipeline.catalogue import MaterialOverride
 from pipeline.mesh.materials import complete
 from pipeline.mesh.raw import RawMaterial
 from pipeline.mesh.types import Material, Mesh, Slot
 from pipeline.render.textures import Textures, key_of
+from pipeline.settings import MaterialOverride
 
 # The diffuse map, and the holes of the shape: a strap's edge is not a question of material.
 KEPT: tuple[Slot, ...] = ("base_color", "opacity")

@@ -20,7 +20,8 @@ from examples.generate.tidy import tidied
 from examples.generate.tote import bookshop_tote
 from examples.generate.vase import porcelain_vase
 from examples.generate.writers import WRITERS
-from pipeline.catalogue import MANIFEST, SETTINGS, Manifest, RegionEntry
+from pipeline.catalogue import MANIFEST, SETTINGS
+from pipeline.settings import Manifest, RegionEntry
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ def ingest(file: Path, out: OutFolder,
            variant: Annotated[str | None, typer.Option("--variant", help="Colourway of a glTF file, by name.")] = None,
            as_json: Json = False) -> None:
     """Read one mesh file into the canonical mesh and report what was found; mesh.glb shows it in any viewer."""
-    from pipeline.catalogue import Manifest
     from pipeline.mesh import ingest_file, save_mesh, to_glb
+    from pipeline.settings import Manifest
 
     out.mkdir(parents=True, exist_ok=True)
     result = ingest_file(existing(file), manifest=Manifest(variant=variant))

@@ -38,13 +38,14 @@ def render(file: Path, out: OutFolder,
     instance_id, material_id and chart_id; passes.json tells how to read them. The file's camera gives the vertical
     field of view, --size the aspect.
     """
-    from pipeline.catalogue import Manifest, Product, Settings
+    from pipeline.catalogue import Product
     from pipeline.lone_file import open_file
     from pipeline.refine import RefinerSettings, make_refiner, save_png, seed_for
     from pipeline.refine.types import RefineRequest
     from pipeline.render import read_panorama, save_passes
     from pipeline.render.pass_images import save_pass_images
     from pipeline.render.tracing import light_here, open_renderer
+    from pipeline.settings import Manifest, Settings
     from pipeline.shots import shots_for
 
     if camera is not None and shot:

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.catalogue import Region, RegionKind
+from pipeline.catalogue import Region
 from pipeline.finding.maps import Sheet
 from pipeline.finding.patches import Quad, patch_around
 from pipeline.ocr import LINE_PX, FoundText, Reading, find_text, read_lines
+from pipeline.settings import RegionKind
 
 U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]

@@ -14,7 +14,7 @@ from pipeline.mesh.resolver import IMAGE_SUFFIXES, Resolver
 from pipeline.mesh.types import Material, Slot, TextureRef
 
 if TYPE_CHECKING:
-    from pipeline.catalogue import MaterialOverride
+    from pipeline.settings import MaterialOverride
 
 BASE_WORDS = ("basecolor", "diffuse", "albedo", "color", "colour", "diff", "col")
 _OTHER_MAPS = re.compile(r"(normal|nrm|rough|metal|gloss|spec|occlusion|height|displace|bump|emissi|opacity|mask|"

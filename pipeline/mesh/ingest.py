@@ -33,7 +33,7 @@ from pipeline.mesh.uv_overlap import overlapping_uv_share
 from pipeline.mesh.weld import mirrored_uv_share
 
 if TYPE_CHECKING:
-    from pipeline.catalogue import Manifest, MaterialOverride
+    from pipeline.settings import Manifest, MaterialOverride
 
 VERSION = 3  # raised by hand whenever the same file would give another mesh
 _FOREIGN_PATHS = ("fbx", "obj")  # formats whose texture paths are those of the machine that wrote them
@@ -224,8 +224,8 @@ def ingest_file(path: Path, *, manifest: Manifest | None = None, description: st
     """
     import hashlib
 
-    from pipeline.catalogue import Manifest as ManifestModel
     from pipeline.catalogue import guess_category
+    from pipeline.settings import Manifest as ManifestModel
 
     if not path.is_file():
         raise IngestError("mesh_missing", f"There is no file {path}.", "Check the path.")

@@ -12,7 +12,7 @@ from pipeline.mesh.raw import RawMaterial
 from pipeline.mesh.types import Material
 
 if TYPE_CHECKING:
-    from pipeline.catalogue import MaterialOverride
+    from pipeline.settings import MaterialOverride
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.catalogue import SegmentationSettings
 from pipeline.errors import PhotoError
+from pipeline.settings import SegmentationSettings
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]

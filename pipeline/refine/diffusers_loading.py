@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.errors import RefineError
+from pipeline.errors import RefineError, first_line
 from pipeline.refine import model_folders, weights
 from pipeline.refine.diffusers_families import family_code
 from pipeline.refine.presets import family_of
@@ -61,7 +61,7 @@ def load_pipeline(settings: RefinerSettings, identity: RefinerIdentity) -> Any:
         raise RefineError("out_of_memory", f"The weights of {identity.model} do not fit {device}.",
                           "Set offload to model or sequential, dtype to float16, or free the device.") from error
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise RefineError("model_unreadable", f"diffusers cannot load {identity.model}: {_first_line(error)}",
+        raise RefineError("model_unreadable", f"diffusers cannot load {identity.model}: {first_line(error)}",
                           "Save the pipeline again with this version of diffusers, or use another model.") from error
     log.info("loaded %s with %d ControlNet(s) as %s on %s, offload %s, in %.1f s", identity.model, len(nets), dtype,
              device, offload, time.perf_counter() - started)
@@ -134,7 +134,3 @@ def _dtype(settings: RefinerSettings, device: str) -> Any:
     if name == "float16" and device == "cpu":
         raise RefineError("dtype_unsupported", "float16 does not run on the CPU.", "Set dtype to auto, or bfloat16.")
     return getattr(torch, name)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

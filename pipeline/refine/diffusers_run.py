@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import RefineError
+from pipeline.errors import RefineError, first_line
 from pipeline.refine.diffusers_families import family_code
 from pipeline.refine.presets import family_of
 from pipeline.refine.settings import RefinerSettings
@@ -45,7 +45,7 @@ def run(pipeline: Any, settings: RefinerSettings, job: Job) -> F32:
     except (RuntimeError, ValueError) as error:
         if isinstance(error, torch.OutOfMemoryError) or any(said in str(error) for said in _CPU_OUT_OF_MEMORY):
             raise OutOfMemory from error
-        raise RefineError("pipeline_failed", f"The pipeline stopped while it ran: {_first_line(error)}",
+        raise RefineError("pipeline_failed", f"The pipeline stopped while it ran: {first_line(error)}",
                           "Its parts do not fit each other: use a pipeline and ControlNets of one family.") from error
     if not np.isfinite(images).all():
         raise RefineError("output_invalid", "The model returned pixels that are not numbers.",
@@ -105,7 +105,3 @@ def _tensor(images: F32) -> Any:
     import torch
 
     return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.catalogue import RegionKind
 from pipeline.colour import to_display
-from pipeline.errors import RefineError
+from pipeline.errors import RefineError, first_line
 from pipeline.refine.embedded_weights import PACKAGED, Description, checked, described
 from pipeline.refine.lock_settings import ALIGNED
 from pipeline.refine.provenance import MODULATED, provenance
@@ -26,6 +25,7 @@ from pipeline.refine.registry import preset
 from pipeline.refine.restraining import freedom_map
 from pipeline.refine.settings import RefinerSettings
 from pipeline.refine.types import Refined, RefineRequest, RefinerIdentity
+from pipeline.settings import RegionKind
 from pipeline.torch_beside_gl import prepare_torch
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class EmbeddedRefiner:
             try:
                 model = EmbeddedModel.load(_folder(self.settings))
             except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-                raise RefineError("model_unreadable", f"The embedded model cannot be loaded: {_first_line(error)}",
+                raise RefineError("model_unreadable", f"The embedded model cannot be loaded: {first_line(error)}",
                                   "Use the diffusers version of requirements.lock, or make the model again.") from error
             log.info("loaded the embedded model in %.1f s", time.perf_counter() - started)
             self._model = model, description
@@ -110,7 +110,3 @@ def _folder(settings: RefinerSettings) -> Path:
 
 def _threads(settings: RefinerSettings) -> int:
     return settings.threads or len(os.sched_getaffinity(0))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import RefineError
+from pipeline.errors import RefineError, first_line
 from pipeline.refine.pins import Pin
 
 TIMEOUT_S = 4.0                # of one request; name resolution has no timeout of its own, so the whole has one
@@ -114,7 +114,7 @@ def _ask(endpoint: str) -> str:
             return ""  # somebody answered; whose certificates to trust is the client's to say
         return str(getattr(error.reason, "strerror", None) or error.reason).splitlines()[0]
     except (OSError, ValueError) as error:
-        return str(error).splitlines()[0] if str(error) else type(error).__name__
+        return first_line(error)
     return ""
 
 

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.catalogue import Region, RegionKind
+from pipeline.catalogue import Region
 from pipeline.regions import DEFAULT_STITCH_WIDTH, in_region
 from pipeline.render.types import F32, U32, ControlPasses
+from pipeline.settings import RegionKind
 
 KINDS: tuple[RegionKind, ...] = ("label", "logo", "stitching")
 SUBSAMPLES = 4                 # per pixel and axis where the region's edge runs

@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.catalogue import Region, RegionKind
+from pipeline.catalogue import Region
 from pipeline.refine.regions_in_picture import coverage_of
 from pipeline.refine.restraining import freedom_map
 from pipeline.refine.types import Restraint
 from pipeline.render.types import ControlPasses
+from pipeline.settings import RegionKind
 
 F32 = NDArray[np.float32]
 Bits = NDArray[np.bool_]

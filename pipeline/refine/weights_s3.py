@@ -18,7 +18,7 @@ from typing import Any
 
 from upath import UPath
 
-from pipeline.errors import RefineError
+from pipeline.errors import RefineError, first_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def listed(model: str, files: Sequence[str], ignored: Sequence[str]) -> S3Folder
     except FileNotFoundError:
         found = {}
     except (OSError, BotoCoreError, ClientError) as error:
-        raise RefineError("model_missing", f"{model} cannot be listed: {_first_line(error)}",
+        raise RefineError("model_missing", f"{model} cannot be listed: {first_line(error)}",
                           "Check the bucket, your credentials, the region and AWS_ENDPOINT_URL.") from error
     base = root.path.rstrip("/") + "/"
     objects = {path.removeprefix(base): info for path, info in found.items()}
@@ -85,12 +85,8 @@ def fetched(folder: S3Folder) -> Path:
             if not target.is_dir():  # else another process was faster, with the same bytes
                 raise
     except (OSError, BotoCoreError, ClientError) as error:
-        raise RefineError("weights_unavailable", f"{folder.root} could not be copied: {_first_line(error)}",
+        raise RefineError("weights_unavailable", f"{folder.root} could not be copied: {first_line(error)}",
                           "Check your access and the free space under ~/.cache/packshot, and try again.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

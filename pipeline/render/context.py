@@ -21,7 +21,7 @@ from typing import Any
 import moderngl
 import numpy as np
 
-from pipeline.errors import RenderError
+from pipeline.errors import RenderError, first_line
 
 DEVICE_SETTING = "PACKSHOT_GL_DEVICE"      # index of the EGL device; unset: the first that works
 HINT = "apt-get install libegl1 libgl1-mesa-dri"
@@ -47,7 +47,7 @@ def open_context() -> moderngl.Context:
     try:
         return moderngl.create_context(standalone=True, require=330, **settings)
     except Exception as error:  # glcontext raises it bare, or ImportError or OSError, by the driver's state
-        raise _unavailable(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+        raise _unavailable(first_line(error)) from error
 
 
 def gl_info() -> dict[str, str]:

@@ -22,10 +22,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from upath import UPath
 
-from pipeline.catalogue import Settings
 from pipeline.errors import SentinelError
 from pipeline.sentinel.types import Limit, Measurement, Score
 from pipeline.sentinel.verdicts import score_for
+from pipeline.settings import Settings
 
 BUILT_IN = Path(__file__).parent / "channel_rules"
 FOLDER = "channels"                    # beside catalogue.yaml

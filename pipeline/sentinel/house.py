@@ -20,7 +20,7 @@ from types import ModuleType
 
 from upath import UPath
 
-from pipeline.catalogue import LayerEntry, RuleEntry, is_local
+from pipeline.catalogue import is_local
 from pipeline.errors import SentinelError
 from pipeline.sentinel.calibration import region_kind
 from pipeline.sentinel.evidence import evidence_path
@@ -28,6 +28,7 @@ from pipeline.sentinel.registry import ENTRY_POINTS, Check, enlist, house_checks
 from pipeline.sentinel.sentences import accepts
 from pipeline.sentinel.types import Limit, Measurement, Score
 from pipeline.sentinel.verdicts import score_for
+from pipeline.settings import LayerEntry, RuleEntry
 
 RULES = "house"                # the check whose estimators are a catalogue's rules
 

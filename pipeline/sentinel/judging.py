@@ -16,7 +16,6 @@ from typing import Any
 
 from upath import UPath
 
-from pipeline.catalogue import LayerEntry, LimitEntry, RuleEntry, Settings
 from pipeline.errors import SentinelError
 from pipeline.sentinel.calibration import Calibration, calibration_id, calibration_warning, from_yaml
 from pipeline.sentinel.channels import Channel, channel_scores, channels_for
@@ -25,6 +24,7 @@ from pipeline.sentinel.limits import limits_with, overrides_of
 from pipeline.sentinel.registry import Check, all_checks
 from pipeline.sentinel.types import Layer, Measurement, Score
 from pipeline.sentinel.verdicts import judge
+from pipeline.settings import LayerEntry, LimitEntry, RuleEntry, Settings
 
 BUILT_IN = Path(__file__).parent / "calibrations"
 STANDARD, NONE = "standard", "engineering"

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 
-from pipeline.catalogue import LayerEntry, LimitEntry
 from pipeline.errors import SentinelError
 from pipeline.sentinel.registry import Check, all_checks, registered
 from pipeline.sentinel.types import Layer, Limit
+from pipeline.settings import LayerEntry, LimitEntry
 
 CALIBRATION_ID = "engineering-1"
 

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pipeline.catalogue import LimitEntry
 from pipeline.errors import SentinelError
 from pipeline.sentinel.calibration import Calibration, calibrated
 from pipeline.sentinel.limits import limits_with
 from pipeline.sentinel.registry import check_named
 from pipeline.sentinel.sentences import sentence
 from pipeline.sentinel.types import Action, Limit, Measurement, Remedy, Score, Verdict
+from pipeline.settings import LimitEntry
 
 GRAVITY: tuple[Remedy, ...] = ("retry", "repair", "review")
 BAD: tuple[Verdict, ...] = ("fail", "unmeasured")
