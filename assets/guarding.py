@@ -55,6 +55,7 @@ def guarded(sku: Sku, refiner: Refiner, shot: str, first: Ready, attempts: int, 
     """Guard one shot whose first picture has been made, maybe in a batch; further ones are made alone."""
     started = time.perf_counter()
     on_gpu = [first.gpu_seconds]
+    judged_as = sentinel.refiner_id(refiner.identity.preset, refiner.identity.scored_as(sku.light))
 
     def refine_once(attempt: Attempt) -> Refined:
         if attempt.number == 0:
@@ -68,7 +69,7 @@ def guarded(sku: Sku, refiner: Refiner, shot: str, first: Ready, attempts: int, 
         judging, passes = sku.bench.judging, sku.passes(shot)
         return judging.judge(sku.bench.sentinel.measure(passes, image, sku.regions, judging.checks), shot=shot,
                              category=sku.product.category, size=(passes.shot.width, passes.shot.height),
-                             refiner=sentinel.refiner_id(refiner.identity.preset, refiner.identity.scored_as))
+                             refiner=judged_as)
 
     found = guard(refine_once, measure, attempts)
     number, image = found.kept.attempt.number, found.kept.refined
@@ -91,7 +92,7 @@ def _rows(sku: Sku, refiner: Refiner, shot: str, found: Guarded, version: str) -
             sku=sku.name, shot=shot, attempt=number, selected=tried is found.kept,
             image_sha256=array_sha256(tried.refined.pixels), calibration_id=sku.bench.judging.calibration_id,
             category=sku.product.category, data_version=version, sentinel_version=str(sentinel.VERSION),
-            refiner=refiner.identity.preset, refiner_version=refiner.identity.scored_as,
+            refiner=refiner.identity.preset, refiner_version=refiner.identity.scored_as(sku.light),
             seed=seed_for(sku.name, shot, number), run_id=sku.bench.run_id, scored_at=now)
         # Crops of attempts that are not kept are not kept either.
         scores = [replace(score, measurement=replace(score.measurement, evidence=None)) for score in tried.scores]

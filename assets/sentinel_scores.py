@@ -67,7 +67,7 @@ def _clip_model() -> dict[str, str]:
 def produce(sku: Sku, out: ArtifactWriter) -> None:
     refined, judging = sku.artifact("refined_images"), sku.bench.judging
     refiner = RefinerIdentity(**refined.metadata["refiner"])
-    judged_as = refiner_id(refiner.preset, refiner.scored_as)
+    judged_as = refiner_id(refiner.preset, refiner.scored_as(sku.light))
     exact_inputs = inputs(sku)
     version = data_version({**exact_inputs, "version": VERSION})
     previous = sku.store.current("sentinel_scores", sku.name)
@@ -111,7 +111,7 @@ def _context(sku: Sku, shot: str, refined: Artifact, refiner: RefinerIdentity, v
         sku=sku.name, shot=shot, attempt=attempt, selected=True,
         image_sha256=refined.files[f"{shot}.png"].sha256, calibration_id=sku.bench.judging.calibration_id,
         category=sku.product.category, data_version=version, sentinel_version=str(VERSION),
-        refiner=refiner.preset, refiner_version=refiner.scored_as,
+        refiner=refiner.preset, refiner_version=refiner.scored_as(sku.light),
         seed=seed_for(sku.name, shot, attempt), run_id=sku.bench.run_id, scored_at=datetime.now(UTC))
 
 

@@ -53,6 +53,11 @@ class Sku(Workpiece):
     bench: Bench = field(kw_only=True)
     ready: dict[str, Ready] = field(default_factory=dict, init=False)  # images made in batches shared with other SKUs
 
+    @property
+    def light(self) -> str:
+        """Of the control passes: ``traced`` or ``raster``."""
+        return str(self.artifact("control_passes").metadata["light"])
+
     def check_current(self, artifact: Artifact) -> None:
         """Passes rendered again must be those the artefact names, not those of a folder that has changed since."""
         from assets import control_passes

@@ -101,7 +101,7 @@ def _honest(plan: Plan, subject: Subject, shot: Shot, studio: Studio, folder: Pa
     passes = drawn if plan.raster else studio.traced(scene, drawn, 0)
     save_passes(passes, folder / f"{shot.name}.exr")
     images: dict[str, U8] = {}
-    if not plan.raster:
+    if not plan.raster and plan.split == "test":
         images["traced"] = display(studio.traced(scene, drawn, CLEAN_SEED))
     [refined] = studio.refiner.refine([RefineRequest(passes, "", seed_for(plan.name, shot.name, 0),
                                                      regions=subject.regions)])

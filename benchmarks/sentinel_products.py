@@ -34,15 +34,16 @@ F64 = NDArray[np.float64]
 Split = Literal["calibration", "test"]
 Edit = Callable[[Product], Product]
 
-SIDE = 640                     # px of a picture of the whole product
-CLOSE_SIDE = 448               # of a close view, which its product fills: tracing costs by the pixel
+SMALL = (640, 448)             # px of a picture of the whole product, and of a close view, which the product fills
+LARGE = (1080, 1080)           # as the built-in shots have them; tracing costs by the pixel
 FIRST_SEED = 7_000_000         # far from those the embedded model was trained with
-PER_FAMILY = {"test": 60, "calibration": 30}
-DAMAGED = {"boot": 14, "backpack": 14, "bottle": 12, "headwear": 12, "kettle": 8, "lamp": 3}  # first of each family
+PER_FAMILY = {"test": 52, "calibration": 25}
+LARGE_FROM = 40                # products of the test split from this number on are seen large, all others small
+DAMAGED = {"boot": 12, "backpack": 12, "bottle": 10, "headwear": 10, "kettle": 8, "lamp": 3}  # first of each family
 STAGES = ("white", "sweep", "white", "sweep", "window", "white", "sweep")
 FACING = {"boot": Front("+z", 1.0, "manifest"), "headwear": Front("+z", 1.0, "manifest")}  # as product.yaml would say
 FINEST = 2.0                   # px per texel in a close view: a map shows no detail closer up
-DRAWN = 5                      # of undamaged products every so many is expected in drawn light; the others are traced
+DRAWN = 5                      # of undamaged test products every so many is expected in drawn light; others are traced
 IN_SIGHT = {"boot": ("left", "right"), "backpack": ("pocket",)}  # parts whose seams a close view shows best
 ONE = Shot("").instances
 _FILES = {"racquet-gltf": "TennisRacquet.gltf", "mixer-glb": "Mixer.glb", "wickerchair-glb": "WickerChair.glb"}
@@ -102,15 +103,18 @@ def _in_turn(columns: dict[str, list[Plan]]) -> list[Plan]:
 
 def _procedural(family: str, split: Split, numbers: range) -> list[Plan]:
     def opener(number: int) -> Callable[[], Subject]:
-        return lambda: procedural(family, number)
+        return lambda: procedural(family, number, split)
 
     return [Plan(f"{family}-{number:03d}", family, split, opener(number), number=number,
-                 raster=number % DRAWN == 0 and number >= DAMAGED.get(family, 0),
+                 raster=split == "test" and number % DRAWN == 0 and number >= DAMAGED.get(family, 0),
                  damaged=number < DAMAGED.get(family, 0)) for number in numbers]
 
 
-def procedural(family: str, number: int) -> Subject:
-    """Product ``number`` of a family. Its seams have two rows, its prints are labels and logos in turn."""
+def procedural(family: str, number: int, split: Split = "test") -> Subject:
+    """Product ``number`` of a family. Its seams have two rows, its prints are labels and logos in turn.
+
+    For calibration every view is there in both sizes: limits hold for the class of sizes that they come from.
+    """
     seed = next(_seeds(family, number))
 
     def again(edit: Edit) -> Sample:
@@ -123,8 +127,10 @@ def procedural(family: str, number: int) -> Subject:
     hidden = {f"stitching_{place}" for place, stitch in enumerate(spec.stitches)
               if stitch.part not in IN_SIGHT.get(family, (stitch.part,))}
     framed = [region for region in sample.regions if region.name not in hidden]
+    sides = LARGE if split == "test" and number >= LARGE_FROM else SMALL
+    shots = _shots(mesh, framed, number, sides, both=number < DAMAGED.get(family, 0))
     return Subject(f"{family}-{number:03d}", mesh, sample.known_textures, sample.regions,
-                   _shots(mesh, framed, number, both=number < DAMAGED.get(family, 0)), spec, again)
+                   shots if split == "test" else (*shots, *_shots(mesh, framed, number, LARGE, "-large")), spec, again)
 
 
 def _spec(family: str, seed: int) -> tuple[np.random.Generator, Product]:
@@ -145,8 +151,10 @@ def _furnished(product: Product, number: int) -> Product:
     return replace(product, prints=prints, stitches=tuple(replace(stitch, rows=2) for stitch in product.stitches))
 
 
-def _shots(mesh: Mesh, regions: Sequence[Region], number: int, both: bool) -> tuple[Shot, ...]:
+def _shots(mesh: Mesh, regions: Sequence[Region], number: int, sides: tuple[int, int], suffix: str = "",
+           both: bool = False) -> tuple[Shot, ...]:
     """The whole product and, where it has a region, a close view of one; only one of the two unless ``both``."""
+    side, close_side = sides
     rng = np.random.default_rng([number, len(mesh.positions)])
     chosen = _chosen(mesh, regions, number)
     stage, other = STAGES[number % len(STAGES)], STAGES[(number + 1) % len(STAGES)]
@@ -154,11 +162,12 @@ def _shots(mesh: Mesh, regions: Sequence[Region], number: int, both: bool) -> tu
     if chosen is not None and (both or number % 3):
         azimuth, elevation = _facing(mesh, chosen)
         azimuth += float(rng.uniform(-18.0, 18.0))
-    whole = Shot("whole", OrbitCamera(azimuth, elevation, float(rng.uniform(60.0, 100.0)), 0.82), SIDE, SIDE, stage)
+    whole = Shot(f"whole{suffix}", OrbitCamera(azimuth, elevation, float(rng.uniform(60.0, 100.0)), 0.82), side, side,
+                 stage)
     if chosen is None:
         return (whole,)
-    close = Shot("detail", OrbitCamera(elevation_deg=14.0, fill=_fill(mesh, chosen)), CLOSE_SIDE, CLOSE_SIDE, other,
-                 framed_region=chosen.name)
+    close = Shot(f"detail{suffix}", OrbitCamera(elevation_deg=14.0, fill=_fill(mesh, chosen, close_side)), close_side,
+                 close_side, other, framed_region=chosen.name)
     return (whole, close) if both else ((whole, close)[number % 2],)
 
 
@@ -188,9 +197,9 @@ def _facing(mesh: Mesh, region: Region) -> tuple[float, float]:
     return azimuth, float(np.clip(np.degrees(np.arcsin(np.clip(towards[1], -1.0, 1.0))), 8.0, 35.0))
 
 
-def _fill(mesh: Mesh, region: Region) -> float:
+def _fill(mesh: Mesh, region: Region, side: int) -> float:
     """Share of the frame, so that a texel of a painted map (1024²) is at most ``FINEST`` px."""
-    widest = CLOSE_SIDE / FINEST / 1024 * metres_per_uv(mesh, region.material)   # metres that the frame must show
+    widest = side / FINEST / 1024 * metres_per_uv(mesh, region.material)   # metres that the frame must show
     return float(np.clip(_extent(mesh, region) / widest, 0.15, 0.85))
 
 
@@ -231,5 +240,5 @@ def _lone(name: str, path: Path) -> Subject:
 
 
 def _turns(mesh: Mesh) -> tuple[Shot, ...]:
-    return tuple(Shot(f"turn{number}", OrbitCamera(azimuth, 14.0, fill=0.82), SIDE, SIDE, stage)
+    return tuple(Shot(f"turn{number}", OrbitCamera(azimuth, 14.0, fill=0.82), SMALL[0], SMALL[0], stage)
                  for number, (azimuth, stage) in enumerate(((25.0, "white"), (-60.0, "sweep"))))

@@ -21,6 +21,7 @@ from PIL import Image, UnidentifiedImageError
 from pipeline import sentinel
 from pipeline.errors import CatalogueError, PackshotError
 from pipeline.explain import read_record
+from pipeline.refine.types import RefinerIdentity
 from pipeline.refining import UNLOCKED
 from pipeline.scores import SCORES, ScoreContext, score_rows
 from pipeline.sentinel.evidence import evidence_path
@@ -54,6 +55,7 @@ class Scored:
     category: str
     image_sha256: str
     record: Mapping[str, Any]              # provenance inside the image; empty where it was made elsewhere
+    refiner: tuple[str, str]               # preset and version as the score table has them; empty likewise
     expected: U8                           # (H, W, 3) the faithful picture
     scores: tuple[Score, ...]              # crops are to be kept at their ``evidence_path``
     verdict: Verdict
@@ -124,16 +126,17 @@ def identify(path: Path, folder: Path, scorer: Scorer) -> tuple[str, str]:
 
 def score_image(path: Path, piece: Workpiece, shot: str, scorer: Scorer) -> Scored:
     """Measure and judge one image as a shot of a product. Raises PackshotError with what is wrong."""
-    image, record = read_image(path), _record(path)
-    expected = sentinel.expected_from(piece.passes(shot))
+    image, record, passes = read_image(path), _record(path), piece.passes(shot)
+    expected = sentinel.expected_from(passes)
     stem = f"{piece.name}/{path.stem}"
     measured = [m if m.evidence is None else replace(m, evidence_path=f"{stem}/{evidence_path(m, shot)}")
                 for m in sentinel.measure(expected, image, piece.regions, scorer.judging.checks)]
-    refiner = sentinel.refiner_id(*_refiner(record))
+    made_by = _refiner(record, "traced" if passes.traced else "raster")
+    refiner = sentinel.refiner_id(*made_by)
     scores = scorer.judging.judge(measured, shot=shot, category=piece.product.category, refiner=refiner,
                                   size=expected.size)
     return Scored(path, piece.name, shot, piece.product.name, piece.product.category,
-                  hashlib.sha256(path.read_bytes()).hexdigest(), record, expected.display, tuple(scores),
+                  hashlib.sha256(path.read_bytes()).hexdigest(), record, made_by, expected.display, tuple(scores),
                   sentinel.image_verdict(scores), sentinel.recommended_action(scores, scorer.deliver_warn),
                   sentinel.image_score(scores), scorer.judging.warning(refiner or "images made elsewhere",
                                                                        expected.size))
@@ -153,7 +156,7 @@ def rows_of(results: Iterable[Scored], judging: sentinel.Judging, at: datetime) 
     """All scores in the schema of the score table; ``run_id`` is ``score``."""
     tables = [SCORES.empty_table()]
     for result in results:
-        refiner, version = _refiner(result.record)
+        refiner, version = result.refiner
         tables.append(score_rows(result.scores, ScoreContext(
             sku=result.sku, shot=result.shot, image_sha256=result.image_sha256, category=result.category,
             data_version="", sentinel_version=str(sentinel.VERSION), calibration_id=judging.calibration_id,
@@ -188,9 +191,10 @@ def _record(path: Path) -> Mapping[str, Any]:
         return {}
 
 
-def _refiner(record: Mapping[str, Any]) -> tuple[str, str]:
+def _refiner(record: Mapping[str, Any], light: str) -> tuple[str, str]:
     """Preset and version as the score table has them; empty for an image that was made elsewhere."""
     if "preset" not in record:
         return "", ""
-    version = f"{record.get('preset_version', '')}:{record.get('model_sha256', '')[:12]}".rstrip(":")
-    return str(record["preset"]), version
+    identity = RefinerIdentity(str(record["preset"]), record.get("preset_version", ""),
+                               model_sha256=record.get("model_sha256", ""))
+    return identity.preset, identity.scored_as(light)

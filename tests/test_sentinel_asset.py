@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from dagster import AssetCheckKey, AssetKey
 
+from pipeline.scores import SCORES_FILE, read_scores
 from pipeline.sentinel import clip
 from tests.house import House, house_of
 from tests.small_catalogue import SETTINGS, small_catalogue
@@ -60,3 +61,11 @@ def test_another_clip_model_measures_again(house: House, tmp_path: Path, monkeyp
     assert house.batch("a").success
     assert len({without, first, house.versions("a")["sentinel_scores"]}) == 3
     assert house.store.require("sentinel_scores", "a").metadata["remeasured"]
+
+
+def test_scores_of_drawn_light_say_so(house: House) -> None:
+    assert house.batch("a").success
+    scored = house.store.require("sentinel_scores", "a")
+    refined = house.store.require("refined_images", "a")
+    version = str(refined.metadata["refiner"]["version"])
+    assert {row["refiner_version"] for row in read_scores(scored.path(SCORES_FILE)).to_pylist()} == {f"{version}+raster"}

@@ -24,10 +24,13 @@ class RefinerIdentity:
     model_sha256: str = ""                 # over all weight files
     parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
-    @property
-    def scored_as(self) -> str:
-        """``refiner_version`` of the score tables: code and weights."""
-        return f"{self.version}:{self.model_sha256[:12]}".rstrip(":")
+    def scored_as(self, light: str) -> str:
+        """``refiner_version`` of the score tables: code, weights and, unless it is traced, the light of the passes.
+
+        In drawn light a refiner has more to change, and good images read differently.
+        """
+        version = f"{self.version}:{self.model_sha256[:12]}".rstrip(":")
+        return version if light == "traced" else f"{version}+{light}"
 
 
 @dataclass(frozen=True, slots=True)
