@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.sentinel_products import LARGE, SMALL
-from benchmarks.sentinel_table import load
+from benchmarks.sentinel_products import size_of
+from benchmarks.sentinel_scoring import load
 from pipeline.refine import RefinerSettings, identity_of
 from pipeline.sentinel import Measurement
 from pipeline.sentinel.calibration import Sample, calibrate, refiner_id, to_yaml
@@ -22,6 +23,7 @@ from pipeline.sentinel.calibration import Sample, calibrate, refiner_id, to_yaml
 PRESETS = ("embedded", "none")
 
 
+@cache
 def refiner_of(source: str) -> str:
     """The name that calibrations give the preset; "" for a picture that no preset made."""
     if source not in PRESETS:
@@ -34,8 +36,7 @@ def samples(measured: pd.DataFrame) -> Iterator[Sample]:
     """One per honest picture of the calibration split."""
     table = measured[(measured["split"] == "calibration") & measured["source"].isin(PRESETS)]
     for (product, shot, source, _), rows in table.groupby(["product", "shot", "source", "seen"]):
-        side = max(LARGE if str(shot).endswith("-large") else SMALL)       # a small close view is of the same class
-        yield Sample(str(product), str(shot), refiner_of(str(source)), (side, side), [
+        yield Sample(str(product), str(shot), refiner_of(str(source)), size_of(str(product), str(shot)), [
             Measurement(row["check"], row["estimator"], row["region"],
                         None if pd.isna(row["value"]) else float(row["value"]), row["unit"], float(row["coverage"]),
                         applicable=bool(row["applicable"])) for row in rows.to_dict("records")])

@@ -90,6 +90,13 @@ def plans() -> list[Plan]:
     return [*mixed, *_real()]
 
 
+def size_of(product: str, shot: str) -> tuple[int, int]:
+    """px of a picture; a small close view is smaller still, and of the same class."""
+    number = product.rpartition("-")[2]
+    large = shot.endswith("-large") or (number.isdecimal() and int(number) >= LARGE_FROM)
+    return (max(LARGE), max(LARGE)) if large else (max(SMALL), max(SMALL))
+
+
 def families_by_split() -> dict[Split, list[str]]:
     """Procedural families that ``splits.toml`` gives to calibration and to test."""
     entries = tomllib.loads((ROOT / "benchmarks" / "splits.toml").read_text())["families"].values()

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -136,6 +137,12 @@ def score(folder: Path, wanted: Sequence[str] | None = None, pixels: bool = True
         pq.write_table(pa.Table.from_pylist(rows, _SCHEMA), part, compression="zstd")
         part.replace(file)
     return looked
+
+
+def load(folder: Path) -> pd.DataFrame:
+    """Every stored measurement of a benchmark."""
+    files = sorted(folder.glob(f"*/{MEASUREMENTS}"))
+    return pd.concat([pq.read_table(file).to_pandas() for file in files], ignore_index=True)
 
 
 def _measured(about: Mapping[str, Any], sight: Sight, expected: Expected, folder: Path, regions: tuple[Region, ...],

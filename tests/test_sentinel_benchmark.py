@@ -15,14 +15,17 @@ from benchmarks.sentinel_nuisances import LARGEST, Nuisance, draw, seen_through
 from benchmarks.sentinel_pixels import PixelRow
 from benchmarks.sentinel_severity import displacement, softness
 from pipeline.sentinel import engineering_limits
+from pipeline.sentinel.calibration import calibrate
 from tests.sentinel_scene import shoe_scene
+from tests.test_sentinel_calibration import good_products
 
 pytest.importorskip("torch")   # products come from the training families, whose samples know the networks' guides
 
+from benchmarks.sentinel_calibration import refiner_of
 from benchmarks.sentinel_defects import ROWS, SMEAR, misprint, rows_for
 from benchmarks.sentinel_products import DAMAGED, families_by_split, plans
 from benchmarks.sentinel_scoring import sights, stamp
-from benchmarks.sentinel_table import READERS, REASONS, TARGETS, auc, false_alarms, images, judged, lines, page, roc
+from benchmarks.sentinel_table import READERS, REASONS, TARGETS, Judged, auc, false_alarms, lines, page, roc
 
 
 def test_plans_keep_the_splits_and_are_balanced_from_the_start() -> None:
@@ -131,7 +134,7 @@ def test_a_row_of_pixels_holds_only_with_both() -> None:
     assert not PixelRow("c", "i", 0, 0, 20, 0).holds
 
 
-def measurements(dents: dict[str, list[float]]) -> pd.DataFrame:
+def measurements(dents: dict[str, list[float]]) -> Judged:
     """Readings of the toe: by "honest" or a dent's size, one per product."""
     rows = []
     for kind, values in dents.items():
@@ -142,35 +145,48 @@ def measurements(dents: dict[str, list[float]]) -> pd.DataFrame:
                   "seen": f"whole/{kind}.png/0", "check": "silhouette", "estimator": "toe_deviation_max",
                   "region": "toe", "value": value, "unit": "px", "coverage": 1.0, "applicable": True, "reason": "",
                   "seconds": 0.1, "stamp": ""} for k, value in enumerate(values)]
-    return judged(pd.DataFrame(rows), engineering_limits())
+    return Judged.of(pd.DataFrame(rows))
 
 
 def test_the_table_tells_dents_from_honest_pictures() -> None:
-    table = measurements({"honest": [0.3, 0.4, 0.5, 0.6], "4": [3.9, 3.8, 4.1, 4.0]})
-    [line] = lines(table, images(table))
+    found = measurements({"honest": [0.3, 0.4, 0.5, 0.6], "4": [3.9, 3.8, 4.1, 4.0]})
+    [line] = lines(found)
     assert (line.products, line.images, line.not_applicable) == (4, 4, 0)
     assert line.auc == line.auc_image == line.caught == line.caught_image == 1.0
     assert line.ratio == pytest.approx(0.99, abs=0.01)
-    assert "| toe dent | 4 px | 4 | 4 | 0 | 1.000 | 1.000 | ≥ 0.99 ✓ | 100% | 100% | 0.99 |" in page(table)
+    text = page(found, lines(found))
+    assert "| toe dent | 4 px | 4 | 4 | 0 | 1.000 | 1.000 | ≥ 0.99 ✓ | 100% | 100% | 100% | 0.99 |" in text
+    assert "## Calibrated limits\n\nNone is shipped." in text
+
+
+def test_calibrated_limits_catch_what_engineering_limits_let_pass() -> None:
+    raw = measurements({"honest": [0.3, 0.35, 0.4, 0.45], "1": [1.2, 1.3, 1.25, 1.2]}).readings
+    raw = raw.drop(columns=["key", "verdict", "excess", "required", "picture"])
+    calibration = calibrate(good_products(200, refiner=refiner_of("embedded"), size=(640, 640)))
+    found = Judged.of(raw, calibration)
+    [line] = lines(found)
+    assert (line.caught, line.caught_image, line.caught_calibrated) == (0.0, 0.0, 1.0)
+    assert calibration.id in page(found, [line])
+    assert not found.stricter.loc[found.stricter["defect"] == "", "fails"].any()
 
 
 def test_a_target_that_is_missed_stands_in_the_table() -> None:
-    table = measurements({"honest": [0.3, 0.4, 0.5, 0.6], "4": [0.3, 0.4, 0.5, 0.6]})
-    [line] = lines(table, images(table))
+    found = measurements({"honest": [0.3, 0.4, 0.5, 0.6], "4": [0.3, 0.4, 0.5, 0.6]})
+    [line] = lines(found)
     assert (line.auc, line.caught) == (0.5, 0.0)
-    text = page(table)
+    text = page(found, lines(found))
     assert "≥ 0.99 ✗" in text
     assert f"- toe dent 4 px: AUC 0.500, 0.99 wanted: {REASONS['toe dent']}." in text
     assert "- toe dent 4 px: reads 0.11 of what was put in, 0.8 to 1.2 wanted" in text
 
 
 def test_what_cannot_be_measured_is_caught_and_what_does_not_apply_is_counted_apart() -> None:
-    table = measurements({"honest": [0.3, 0.4, 0.5], "4": [float("nan"), 4.0, 4.0]})
-    assert lines(table, images(table))[0].caught == 1.0
-    raw = table.drop(columns=["key", "verdict", "excess", "required", "picture"])
+    found = measurements({"honest": [0.3, 0.4, 0.5], "4": [float("nan"), 4.0, 4.0]})
+    assert lines(found)[0].caught == 1.0
+    raw = found.readings.drop(columns=["key", "verdict", "excess", "required", "picture"])
     raw.loc[(raw["defect"] == "toe dent") & raw["value"].isna(), "applicable"] = False
-    table = judged(raw, engineering_limits())
-    [line] = lines(table, images(table))
+    found = Judged.of(raw)
+    [line] = lines(found)
     assert (line.images, line.not_applicable, line.caught) == (3, 1, 1.0)
 
 
