@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -74,8 +75,10 @@ def placed(shoe: Mesh, atlas: PoseAtlas, draw: Draw, *views: F64, hints: Hints |
     return place(shoe, MeshOutline(shoe), atlas, draw, PHOTO, found, hints or Hints(), pairs=True)
 
 
-def placed_in(mesh: Mesh, atlas: PoseAtlas, draw: Draw, seen: Figure, *, pairs: bool = True) -> Placement:
-    return place(mesh, MeshOutline(mesh), atlas, draw, PHOTO, Segmentation((seen,), 50.0), Hints(), pairs=pairs)
+def placed_in(mesh: Mesh, atlas: PoseAtlas, draw: Draw, seen: Figure, *, pairs: bool = True,
+              hints: Hints | None = None) -> Placement:
+    return place(mesh, MeshOutline(mesh), atlas, draw, PHOTO, Segmentation((seen,), 50.0), hints or Hints(),
+                 pairs=pairs)
 
 
 def turned_by(placement: Placement, number: int, view: F64) -> float:
@@ -254,3 +257,54 @@ def test_what_looks_alike_from_behind_shows_its_front(shoe: Mesh, azimuth: float
     assert found.problem is None
     assert found.chosen[0].azimuth_deg == pytest.approx(25, abs=6)
     assert facing(found.chosen[0], box) > 0.5
+
+
+def solid(like: Mesh, *parts: trimesh.Trimesh) -> Mesh:
+    whole = trimesh.util.concatenate(parts)
+    return replace(like, positions=np.asarray(whole.vertices, np.float32),
+                   triangles=np.asarray(whole.faces, np.uint32), front=Front("+z", 1.0, "manifest"))
+
+
+def turned_body(*profile: tuple[float, float]) -> trimesh.Trimesh:
+    """A body of revolution around +Y through (radius, height) points."""
+    body = trimesh.creation.revolve(np.array([(0.0, profile[0][1]), *profile, (0.0, profile[-1][1])]), sections=64)
+    body.apply_transform(trimesh.transformations.rotation_matrix(-math.pi / 2, (1, 0, 0)))
+    return body
+
+
+def mug(like: Mesh, reach: float) -> Mesh:
+    """With a handle along +X that is ``reach`` of the body's radius wide."""
+    handle = trimesh.creation.box((reach * 0.04, 0.05, 0.012))
+    handle.apply_translation((0.04 + reach * 0.02 - 0.004, 0.045, 0.0))
+    return solid(like, turned_body((0.04, 0.0), (0.04, 0.09)), handle)
+
+
+@pytest.mark.parametrize("elevation", [5, 30])
+def test_a_bottle_of_other_shoulders_is_seen_from_the_same_height(shoe: Mesh, elevation: float) -> None:
+    """Shoulders that slope where ours are straight look like a camera further up; the disc it stands on tells."""
+    ours = solid(shoe, turned_body((0.035, 0.0), (0.035, 0.19), (0.013, 0.2), (0.013, 0.24)))
+    old = solid(shoe, turned_body((0.037, 0.0), (0.037, 0.1), (0.015, 0.17), (0.011, 0.2), (0.011, 0.23)))
+    assert MeshOutline(ours).broadside is None
+    with SilhouetteRenderer(ours, cells=64) as renderer, SilhouetteRenderer(old, cells=64) as other:
+        found = placed_in(ours, pose_atlas(ours, renderer.draw, partners=False), renderer.draw,
+                          figure(other.draw, view_of(old, 0, elevation)), pairs=False)
+    assert abs(found.chosen[0].elevation_deg - elevation) < 8
+
+
+def test_a_mug_from_the_side_may_have_a_longer_handle_or_be_turned(shoe: Mesh) -> None:
+    """Its owner has to say; from above the handle points somewhere whatever its reach."""
+    ours, old = mug(shoe, 0.8), mug(shoe, 1.0)
+    broadside = MeshOutline(ours).broadside
+    assert broadside is not None
+    assert math.sin(broadside) == pytest.approx(0.0, abs=0.01)
+    with SilhouetteRenderer(ours, cells=64) as renderer, SilhouetteRenderer(old, cells=64) as other:
+        own = pose_atlas(ours, renderer.draw, partners=False)
+        aside, above = (figure(other.draw, view_of(old, 20, elevation)) for elevation in (5, 80))
+        alone, told = (placed_in(ours, own, renderer.draw, aside, pairs=False, hints=hints)
+                       for hints in (None, Hints(view="side")))
+        from_above = placed_in(ours, own, renderer.draw, above, pairs=False)
+    assert alone.problem is not None
+    assert alone.problem.code == "pose_ambiguous"
+    assert told.problem is None
+    assert from_above.problem is None
+    assert turned_by(from_above, 0, view_of(old, 20, 80)) < 10

@@ -107,6 +107,16 @@ def test_burnt_out_texture_is_not_covered(scene: Scene) -> None:
     assert readings(scene, np.full_like(image, 255))["texture_kept_min"].value is None
 
 
+def test_one_channel_at_its_top_in_the_faithful_picture_too_burns_nothing_out(scene: Scene) -> None:
+    """A red as red as a display shows it: its texture is in the other channels, and an honest picture has it."""
+    bright = scene.expected.display.copy()
+    bright[scene.expected.alpha > 0.99, 0] = 253
+    reading = next(m for m in texture(replace(scene.expected, display=bright), bright, REGIONS)
+                   if m.estimator == "texture_kept_min")
+    assert reading.value is not None
+    assert (reading.coverage, reading.value > 0.8) == (1.0, True)
+
+
 def test_plain_surfaces_have_no_sharpness_to_judge() -> None:
     flat = np.full((96, 96, 3), 180, np.uint8)
     assert fit_blur(luma_of(flat), luma_of(flat), np.ones((96, 96), bool)) is None

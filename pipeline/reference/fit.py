@@ -25,7 +25,11 @@ F64 = NDArray[np.float64]
 # In units of an outline, the root of a figure's area.
 MISFIT = 0.02                  # standard deviation of outlines of two products of a kind
 OUTLIER = 0.045                # beyond it an outline is something else's
-LOW, HIGH = 0.7, 2.2            # of it, at a product's floor and at its top: soles are more alike than collars
+# Of it, at the floor and at the top: soles are more alike than collars, and a bottle's bottom is a disc whatever
+# its shoulders are. A mug's rim is as much a circle as its bottom.
+LENIENT_SHOE, LENIENT_ROUND, LENIENT = (0.7, 2.2), (0.4, 3.0), (1.0, 1.0)
+REACH = 0.15                   # standard deviation of the logarithm of how far a handle reaches
+HANDLE = 0.05                  # and of where its end is seen, as a share of that
 SAYS = 24.0                    # independent places of one outline
 ROLL_DEG = 2.5                 # how level a camera is held
 FROM_DEG, UP_TO_DEG, UP_TO_SPREAD_DEG = 6.0, 46.0, 4.5  # cameras look over the floor, from the side or from a height
@@ -92,6 +96,9 @@ class Fitter:
         self._mesh, self._mirror, self._axis, self._figures = mesh, mirror, front_axis, figures
         # The azimuth, up to half a turn, of a camera that sees a shoe's whole length.
         self._profile = None if front_axis is None else (0.0 if front_axis == 0 else math.pi / 2)
+        self._broadside = mesh.broadside
+        self._lenient = (LENIENT_SHOE if front_axis is not None else
+                         LENIENT_ROUND if mesh.broadside is None else LENIENT)
         self._focal = photo.focal_px
         height, width = photo.pixels.shape[:2]
         # Of the photo's axis, in the units of each figure.
@@ -140,7 +147,18 @@ class Fitter:
         energy, misfits, hessian, _ = self._system(values, mirrored, figures)
         if energy < best[0]:
             best = energy, values, misfits
-        return Standing(best[1], tuple(mirrored), best[0], best[2], _spread_deg(hessian))
+        return Standing(best[1], tuple(mirrored), best[0], best[2], self._spread_deg(best[1], hessian))
+
+    def _spread_deg(self, values: F64, hessian: F64) -> float:
+        """By Laplace's approximation; of elevation and azimuth together, of what is round all about of elevation."""
+        variances = np.diag(np.linalg.inv(hessian + 1e-3 * np.eye(len(hessian))))
+        azimuth = float(variances[SHARED::OWN].max())
+        if self._broadside is None:
+            azimuth = 0.0
+        elif self._axis is None:
+            azimuth += max(_handle_variance(float(each) - self._broadside, float(values[_E]))
+                           for each in values[SHARED::OWN])
+        return math.degrees(math.sqrt(float(variances[_E]) + azimuth))
 
     def linear(self, values: F64, own: F64, mirrored: bool) -> F64:
         """(3, 3) from the mesh's axes to the camera's, stretched."""
@@ -208,10 +226,9 @@ class Fitter:
         residual = np.concatenate([distance, back]) / MISFIT
         jacobian = np.concatenate([(moves * towards).sum(axis=2).T, (moves[:, nearest] * outline.normals).sum(axis=2).T]
                                   ) / MISFIT
-        trust = np.ones(len(rim))
-        if self._axis is not None:
-            height = self._mesh.points[rim, 1] / self._mesh.halves[1] * 0.5 + 0.5
-            trust = 1.0 / (LOW + (HIGH - LOW) * height) ** 2
+        height = self._mesh.points[rim, 1] / self._mesh.halves[1] * 0.5 + 0.5
+        low, high = self._lenient
+        trust = 1.0 / (low + (high - low) * height) ** 2
         share = np.concatenate([0.5 * trust / len(at), 0.5 * trust[nearest] / len(nearest)]) * SAYS
         beyond = (residual * MISFIT / OUTLIER) ** 2
         cauchy = (OUTLIER / MISFIT) ** 2
@@ -288,10 +305,14 @@ def _level(elevation: float) -> float:
     return min(1.0, max(0.0, 2.0 * (1.0 - math.degrees(elevation) / PROFILE_BELOW_DEG)))
 
 
-def _spread_deg(hessian: F64) -> float:
-    """By Laplace's approximation; of elevation and azimuth together."""
-    variances = np.diag(np.linalg.inv(hessian + 1e-3 * np.eye(len(hessian))))
-    return math.degrees(math.sqrt(float(variances[_E] + variances[SHARED::OWN].max())))
+def _handle_variance(away: float, elevation: float) -> float:
+    """Of the azimuth that a handle tells, radians²: is it turned away, or short? ``away``: from its profile."""
+    aside, behind = math.cos(away), math.sin(away)
+    turns = np.array([-behind, aside * math.sin(elevation)])       # of its end in the picture, as a share of its reach
+    grows = np.array([aside, behind * math.sin(elevation)])
+    known = np.array([[turns @ turns, turns @ grows], [turns @ grows, grows @ grows]]) / HANDLE**2
+    known[1, 1] += 1.0 / REACH**2
+    return float(np.linalg.inv(known + 1e-6 * np.eye(2))[0, 0])
 
 
 def _nearest(points: F64, among: F64) -> NDArray[np.intp]:

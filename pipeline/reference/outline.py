@@ -7,6 +7,7 @@ figures are alike in size.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -23,6 +24,7 @@ Index = NDArray[np.int64]
 
 FIELD_SIDE = 320               # px of a figure's distance field
 BEYOND = 1.3                   # of the figure's extent: how far the field reaches
+BROAD = 1.05                   # times as far spread along as across, and a product is not round
 SAMPLES = 160                  # along a figure's outline
 DRAWN_SIDE = 144               # px of the square in which a mesh's outline is looked for
 HOLE = 16                      # px there: smaller gaps are gaps between points
@@ -91,6 +93,13 @@ class MeshOutline:
         self.halves = np.maximum((high - low) / 2 / self.radius, 1e-6)  # (3,) of its box
         # (N, 3) from the mesh's middle, in its radii.
         self.points = ((surface_points(mesh) - self.middle) / self.radius).astype(np.float32)
+
+    @cached_property
+    def broadside(self) -> float | None:
+        """Azimuth, up to half a turn, of a camera that sees its plan's longer principal axis; None if it is round."""
+        spreads, axes = np.linalg.eigh(np.cov(self.points[:, [0, 2]].T))
+        along = axes[:, 1]
+        return float(np.arctan2(-along[1], along[0])) if spreads[1] > BROAD**2 * spreads[0] else None
 
     def seen(self, places: F32, reach: float) -> Index:
         """Which of (N, 2) projected points are on the outline: one for each of its pixels, the outermost."""

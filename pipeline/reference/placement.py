@@ -21,12 +21,12 @@ from pipeline.reference.pose import Draw, Pose, PoseAtlas, angle_between
 from pipeline.reference.search import Answer, find_answers
 from pipeline.reference.segmentation import Segmentation
 
-# Standard deviations of the outlines of two products of a kind; and IoU of ours in its own shape, which may be shorter
-# or lower than the old one. The second of each: where a person has said from where, or where the front points.
-MOST_MISFIT, MOST_MISFIT_TOLD = 1.1, 1.5
-MOST_MISFIT_ROUND = 0.8        # of what is no shoe: a mug's handle is all that tells which way it is turned
-LEAST_IOU, LEAST_IOU_TOLD = 0.83, 0.75
-LEAST_MARGIN = 3.0             # energy: the best other answer is less probable by e^3
+# Standard deviations of the outlines of two products of a kind: of shoes, of pairs whose two outlines leave no other
+# answer, of what has a handle and of what is round, and where a person has said from where, or where the front points.
+MOST_MISFIT, MOST_MISFIT_PAIR, MOST_MISFIT_HANDLE, MOST_MISFIT_ROUND, MOST_MISFIT_TOLD = 1.1, 1.35, 1.0, 0.8, 1.5
+LEAST_IOU = 0.7                # of ours in its own shape, which may be shorter or lower than the old one
+LEAST_MARGIN, LEAST_MARGIN_OTHERS = 3.5, 5.0   # energy: the best other answer is less probable by e^3.5; of no shoes
+SURE_MARGIN = 10.0
 MOST_SPREAD_DEG = 9.5              # standard deviation of its orientation
 AS_GOOD = 1.0                  # energy: what fits alike, as a bottle does whichever way it is turned
 LEANS_DEG = 8.0
@@ -71,7 +71,8 @@ def place(mesh: Mesh, outline: MeshOutline, atlas: PoseAtlas, draw: Draw, photo:
         chosen = max(alike, key=lambda answer: sum(facing(pose, mesh) for pose in answer.poses))
         answers = [answer for answer in answers if answer is chosen or answer not in alike]
     margin = min((answer.energy - best.energy for answer in answers if _other(answer, chosen)), default=math.inf)
-    return Placement(_by_figure([chosen, *answers]), chosen, margin, _problem(chosen, margin, hints, shoes=pairs))
+    return Placement(_by_figure([chosen, *answers]), chosen, margin,
+                     _problem(chosen, margin, _asked(chosen, margin, outline, hints, shoes=pairs)))
 
 
 def front_angle(pose: Pose, mesh: Mesh) -> float | None:
@@ -124,17 +125,32 @@ def _by_figure(answers: Sequence[Answer]) -> tuple[tuple[Pose, ...], ...]:
     return tuple(map(tuple, kept))
 
 
-def _problem(chosen: Answer, margin: float, hints: Hints, *, shoes: bool) -> PhotoError | None:
-    told = hints.view is not None or hints.toe_direction is not None
-    most, least = ((MOST_MISFIT_TOLD, LEAST_IOU_TOLD) if told else
-                   (MOST_MISFIT if shoes else MOST_MISFIT_ROUND, LEAST_IOU))
-    if chosen.misfit > most or chosen.iou < least:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Of an answer that is accepted."""
+
+    most_misfit: float
+    least_margin: float
+    most_spread_deg: float = MOST_SPREAD_DEG
+
+
+def _asked(chosen: Answer, margin: float, outline: MeshOutline, hints: Hints, *, shoes: bool) -> _Asked:
+    least_margin = LEAST_MARGIN if shoes else LEAST_MARGIN_OTHERS
+    if hints.view is not None or hints.toe_direction is not None:
+        return _Asked(MOST_MISFIT_TOLD, least_margin, math.inf)    # somebody has looked
+    if not shoes:
+        return _Asked(MOST_MISFIT_ROUND if outline.broadside is None else MOST_MISFIT_HANDLE, least_margin)
+    return _Asked(MOST_MISFIT_PAIR if len(chosen.poses) == 2 and margin > SURE_MARGIN else MOST_MISFIT, least_margin)
+
+
+def _problem(chosen: Answer, margin: float, asked: _Asked) -> PhotoError | None:
+    if chosen.misfit > asked.most_misfit or chosen.iou < LEAST_IOU:
         return PhotoError("pose_unsure", f"The product fills the place of the old one to {chosen.iou:.0%}, and their "
                           f"outlines differ by {chosen.misfit:.1f} times what is usual for two products of a kind; "
-                          f"{least:.0%} and {most:.1f} times are accepted.",
+                          f"{LEAST_IOU:.0%} and {asked.most_misfit:.1f} times are accepted.",
                           "Choose a photo of a product of similar shape, say `view: top`, `three-quarter` or `side`, "
                           "or draw the product white on black into mask.png and name it: `mask: mask.png`.")
-    if margin < LEAST_MARGIN or chosen.spread_deg > MOST_SPREAD_DEG:
+    if margin < asked.least_margin or chosen.spread_deg > asked.most_spread_deg:
         return PhotoError("pose_ambiguous", "Different poses fit nearly as well.", "Say where the front points: "
                           "`toe_direction: 135`, degrees as on a clock, 0 up; or from where the photo was taken: "
                           "`view: top`.")

@@ -45,6 +45,7 @@ class Reference:
     box: BBox
     plain: Bools           # (h, w) inside one material, away from outline, creases and prints
     wanted: F32            # (h, w) luma of the faithful picture, codes
+    brightest: U8          # (h, w) its largest channel
     design: F32            # (h, w) the albedo alone in smooth light, codes
 
 
@@ -77,14 +78,14 @@ def reference(expected: Expected, box: BBox, free: Bools) -> Reference:
     gloss = (expected.specular[window] + expected.emissive[window]) @ LUMINANCE
     smooth = _Smoothing(plain)
     even = albedo * smooth(lit) / np.maximum(smooth(albedo), 1e-4) + smooth(gloss)
-    return Reference(box, plain, 255.0 * luma_of(expected.display[window]),
+    return Reference(box, plain, 255.0 * luma_of(expected.display[window]), expected.display[window].max(axis=-1),
                      np.asarray(255.0 * srgb_encode(np.clip(even, 0.0, 1.0)), np.float32))
 
 
 def compare(known: Reference, observed: U8, softness: float) -> Tiles:
     """Both pictures' texture against the design's. ``softness`` is σ in px of the whole image's own blur."""
     window = (slice(known.box[1], known.box[3]), slice(known.box[0], known.box[2]))
-    burnt = known.plain & (observed[window].max(axis=-1) >= _BURNT) & (known.wanted < _BURNT)
+    burnt = known.plain & (observed[window].max(axis=-1) >= _BURNT) & (known.brightest < _BURNT)
     plain = known.plain & ~burnt
     wanted, design = (gaussian_filter(a, softness) if softness else a for a in (known.wanted, known.design))
     seen = 255.0 * luma_of(observed[window])
