@@ -30,6 +30,7 @@ from benchmarks import sentinel_nuisances
 from benchmarks.lock_scenes import ROOT
 from benchmarks.sentinel_nuisances import draw as draw_nuisance
 from benchmarks.sentinel_nuisances import seen_through
+from benchmarks.sentinel_table import VISIBLE as VISIBLE_SMEAR
 from pipeline.catalogue import Region
 from pipeline.guard import Attempt, guard
 from pipeline.refine.types import Refined
@@ -145,7 +146,8 @@ def cases_of(folder: Path) -> Iterator[tuple[Case, Expected, tuple[Region, ...]]
 
 def _upstream(folder: Path, pictures: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Grade, ...]]:
     """Pictures of the product with its texture edited or its mesh deformed, by row of the table."""
-    return {defect: tuple(Grade(picture["nominal"], picture["nominal"] >= VISIBLE.get(defect, -np.inf),
+    return {defect: tuple(Grade(picture["nominal"], picture["nominal"] >= VISIBLE.get(defect, -np.inf)
+                                and (defect != "smear" or picture["visible"] >= VISIBLE_SMEAR),
                                 partial(_opened, folder / picture["file"]))
                           for picture in pictures if picture["defect"] == defect)
             for defect in dict.fromkeys(picture["defect"] for picture in pictures) if defect}

@@ -32,6 +32,7 @@ class Blur:
 
     sigma: float
     correlation: float
+    blocks: int              # of texture, that it was fitted to
 
 
 def high_pass(luma: F32) -> F32:
@@ -72,7 +73,7 @@ def fit_blur(expected: F32, observed: F32, mask: Bools, gain_range: tuple[float,
         errors.append(power - 2 * gain * cross + gain**2 * own)
         correlations.append(cross / max(float(np.sqrt(own * power)), 1e-12))
     best = int(np.argmin(errors))
-    return Blur(_vertex(_CANDIDATES, np.array(errors), best), correlations[best])
+    return Blur(_vertex(_CANDIDATES, np.array(errors), best), correlations[best], len(corners))
 
 
 def _textured_blocks(expected: F32, mask: Bools) -> list[tuple[int, int]]:

@@ -27,7 +27,7 @@ _RECOGNISED = 0.3            # correlation; below it the image shows something e
 _SAME_LIGHT = 0.93           # correlation; above it the faithful picture, blurred, explains the image
 _LEAST_CONTRAST = 1.5        # codes rms; what a smear takes off fainter texture is not seen
 _LEAST_COHERENCE = 0.82      # below it light draws a third of the faithful picture's own texture there
-_FEWEST_TILES = 3            # of texture; fewer say nothing of a whole product
+_FEWEST_TILES = 3            # of texture, and blocks; fewer say nothing of a whole product
 
 ESTIMATORS: Mapping[str, Estimator] = {
     # Beyond one pixel the whole product looks out of focus.
@@ -106,7 +106,7 @@ def _softness(known: Reference, wanted: F32, seen: F32, solid: Bools) -> Blur | 
 
 
 def _global(overall: Blur | None) -> Measurement:
-    if overall is None:
+    if overall is None or overall.blocks < _FEWEST_TILES:
         return _without_value("global_blur_sigma", "the product has no texture to judge sharpness by")
     if overall.correlation < _RECOGNISED:
         return _without_value("global_blur_sigma", "the image does not show the product's texture", True)
