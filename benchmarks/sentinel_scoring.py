@@ -43,7 +43,7 @@ NOTHING = "pixels: nothing"    # the injector found nothing in the picture that 
 CLOSE_UP = ("label_legibility", "logo_sharpness", "stitching")
 # How often an honest picture of a source is looked at: plain, and through so many draws of nuisances.
 LOOKS = {"test": {"traced": (0, 1), "embedded": (1, 2), "unlocked": (1,), "none": (1, 2)},
-         "calibration": {"embedded": (1, 2), "unlocked": (), "none": (1, 2)}}  # what may be delivered
+         "calibration": {"embedded": (1,), "unlocked": (), "none": (1,)}}  # what may be delivered
 _SCHEMA = pa.schema([
     ("product", pa.string()), ("family", pa.string()), ("split", pa.string()), ("raster", pa.bool_()),
     ("shot", pa.string()), ("stage", pa.string()), ("file", pa.string()), ("source", pa.string()),

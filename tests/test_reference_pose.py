@@ -260,15 +260,15 @@ def test_what_looks_alike_from_behind_shows_its_front(shoe: Mesh, azimuth: float
 
 
 def solid(like: Mesh, *parts: trimesh.Trimesh) -> Mesh:
-    whole = trimesh.util.concatenate(parts)
-    return replace(like, positions=np.asarray(whole.vertices, np.float32),
-                   triangles=np.asarray(whole.faces, np.uint32), front=Front("+z", 1.0, "manifest"))
+    points, faces = trimesh.util.append_faces([part.vertices for part in parts], [part.faces for part in parts])
+    return replace(like, positions=np.asarray(points, np.float32), triangles=np.asarray(faces, np.uint32),
+                   front=Front("+z", 1.0, "manifest"))
 
 
 def turned_body(*profile: tuple[float, float]) -> trimesh.Trimesh:
     """A body of revolution around +Y through (radius, height) points."""
     body = trimesh.creation.revolve(np.array([(0.0, profile[0][1]), *profile, (0.0, profile[-1][1])]), sections=64)
-    body.apply_transform(trimesh.transformations.rotation_matrix(-math.pi / 2, (1, 0, 0)))
+    body.vertices = body.vertices[:, [0, 2, 1]] * np.array([1.0, 1.0, -1.0])   # its axis is +z
     return body
 
 

@@ -84,9 +84,8 @@ def share_right(line: Line, picture: U8) -> tuple[float, str]:
     wrong letter stays.
     """
     said, errors = "", len(line.letters)
-    for cut in (lambda: _cut(picture, line.corners), lambda: _sharpened(_cut(picture, line.corners, 2 * _PADDING)),
-                lambda: _softened(_cut(picture, line.corners)), lambda: _cut(picture, line.corners, _PADDING / 3)):
-        [reading] = read_lines([cut()])
+    for crop in _looks(picture, line.corners):
+        [reading] = read_lines([crop])
         wrong = _errors(line.letters, folded(reading.text))
         if not said or wrong < errors:
             said, errors = reading.text, wrong
@@ -172,8 +171,13 @@ def _sharpened(crop: U8) -> U8:
     return np.clip(fine + 1.0 * (fine - gaussian_filter(fine, (2.0, 2.0, 0.0))), 0, 255).astype(np.uint8)
 
 
-def _softened(crop: U8) -> U8:
-    return np.asarray(gaussian_filter(crop, (1.0, 1.0, 0.0)), np.uint8)
+def _looks(picture: U8, corners: F64) -> Iterator[U8]:
+    """One line, cut out in different ways."""
+    usual = _cut(picture, corners)
+    yield usual
+    yield _sharpened(_cut(picture, corners, 2 * _PADDING))
+    yield np.asarray(gaussian_filter(usual, (1.0, 1.0, 0.0)), np.uint8)
+    yield _cut(picture, corners, _PADDING / 3)
 
 
 def _accepted(letter: str) -> frozenset[str]:
