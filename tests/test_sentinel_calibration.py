@@ -83,21 +83,49 @@ def test_products_are_counted_and_not_images(calibration: Calibration) -> None:
     assert 0.5 < limit.fail < engineering_limits()[GOOD[0][0]].fail
 
 
-def test_new_good_products_rarely_alarm_and_a_defect_that_engineering_passes_does() -> None:
+def test_new_good_products_rarely_alarm_and_a_defect_that_engineering_warns_of_does() -> None:
     shares = [alarms(good_products(200, seed + 100), calibrate(good_products(200, seed))) for seed in range(5)]
     assert np.mean(shares) <= 0.015            # α is 1 % of products on average over calibrations
-    dent = reading("silhouette.contour_deviation_max", "product", 1.35)
+    dent = reading("silhouette.contour_deviation_max", "product", 1.5)
     calibration = calibrate(good_products(200))
-    assert judge([dent])[0].verdict == "pass"
+    assert judge([dent])[0].verdict == "warn"
     assert judge([dent], {}, calibration, REFINER, SIZE)[0].verdict == "fail"
 
 
-def test_alarm_and_joint_excess_say_the_same(calibration: Calibration) -> None:
+def test_what_alarms_exceeds_the_joint_limit_and_is_seen(calibration: Calibration) -> None:
     limit = calibration.groups[0].excess
     assert limit is not None
-    for sample in good_products(60, seed=7, wider=1.6):
+    verdicts = []
+    for sample in good_products(60, seed=7, wider=5.0):
         excess = largest_excess(sample.measurements, calibration, REFINER, SIZE)
-        assert (excess > limit) == (judged(sample, calibration) == "fail")
+        warned = image_verdict(judge(sample.measurements)) != "pass"
+        verdicts.append(judged(sample, calibration))
+        if verdicts[-1] == "fail":
+            assert excess > limit
+            assert warned
+    assert {"pass", "fail"} <= set(verdicts)
+
+
+def test_what_nobody_sees_does_not_fail_however_alike_good_images_are() -> None:
+    """Images of drawn light differ by hundredths; a drift of half a ΔE00 is invisible all the same."""
+    alike = calibrate(good_products(140, wider=0.01))
+    for key, region, typical, _ in GOOD:
+        warn = engineering_limits()[key].warn
+        assert warn is not None
+        assert typical < 0.9 * warn
+        [score] = judge([reading(key, region, 0.99 * warn)], {}, alike, REFINER, SIZE)
+        assert score.verdict == "pass"
+        [score] = judge([reading(key, region, 1.01 * warn)], {}, alike, REFINER, SIZE)
+        assert score.verdict == "fail"
+
+
+def test_what_a_shop_asks_for_is_not_calibrated() -> None:
+    """How much of the frame good images happen to fill is no reason to refuse another composition."""
+    samples = [replace(sample, measurements=[*sample.measurements, reading("delivery.fill_share", "product", 0.85)])
+               for sample in good_products(140)]
+    calibration = calibrate(samples)
+    assert not [cell for group in calibration.groups for cell in group.cells if cell.check == "delivery"]
+    assert judge([reading("delivery.fill_share", "product", 0.6)], {}, calibration, REFINER, SIZE)[0].verdict == "pass"
 
 
 @pytest.mark.parametrize("wider", [1.0, 3.0, 40.0])

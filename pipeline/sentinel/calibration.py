@@ -36,6 +36,7 @@ FIT_SHARE = 0.25               # of the products, for locations and scales; the 
 FEWEST_FIT = 8                 # products a cell needs among them; a poor scale costs sharpness, never α
 FLOOR = 0.05                   # least scale, as a share of the way from a perfect reading to the engineering limit
 LARGEST = 1e6                  # standardised excess of a reading that is infinite
+RULES = ("delivery", "house")  # checks whose limits are what somebody asks for; how good images read changes none
 RESOLUTIONS: Mapping[str, int] = {"small": 640, "medium": 1280, "large": 2560}  # short side up to, px; else "huge"
 
 
@@ -152,9 +153,10 @@ def cell_limit(limit: Limit, cell: Cell, group: Group) -> Limit:
     """The stricter of a limit and what a calibrated cell of its group makes of it."""
     assert group.excess is not None
     bound = cell.location + _sign(limit) * group.excess * cell.scale
-    nearly_perfect = limit.perfect + FLOOR * (limit.fail - limit.perfect)
-    if stricter(bound, nearly_perfect, limit.direction) == bound:
-        bound = nearly_perfect                 # whatever good images read, a perfect reading passes
+    # What does not even warn, because nobody sees it, does not fail, whatever good images read.
+    unseen = limit.perfect + FLOOR * (limit.fail - limit.perfect) if limit.warn is None else limit.warn
+    if stricter(bound, unseen, limit.direction) == bound:
+        bound = unseen
     fail = stricter(limit.fail, bound, limit.direction)
     warn = None if limit.warn is None else stricter(limit.warn, fail, limit.direction)
     return replace(limit, fail=fail, warn=warn, n=group.products,
@@ -288,8 +290,9 @@ def _badness(measurement: Measurement, limits: Mapping[str, Limit]) -> float | N
     """A required reading with larger meaning worse; None where there is no such reading."""
     limit = limits.get(f"{measurement.check}.{measurement.estimator}")
     value = measurement.value
-    if (limit is None or not limit.required or not measurement.applicable or value is None or math.isnan(value)
-            or not measurement.coverage >= limit.min_coverage or not math.isfinite(limit.fail - limit.perfect)):
+    if (limit is None or measurement.check in RULES or not limit.required or not measurement.applicable
+            or value is None or math.isnan(value) or not measurement.coverage >= limit.min_coverage
+            or not math.isfinite(limit.fail - limit.perfect)):
         return None
     return _sign(limit) * min(max(value, -LARGEST), LARGEST)
 
