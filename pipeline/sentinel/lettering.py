@@ -80,11 +80,10 @@ def lines_of(picture: U8, text: str) -> list[Line]:
 def share_right(line: Line, picture: U8) -> tuple[float, str]:
     """Share of a line's characters that a picture shows, and what it reads as.
 
-    What reads wrong is read again, sharpened, softened and with less beside it: an accident of reading goes away, a
-    wrong letter stays.
+    What reads wrong is read a second time, sharpened: an accident of reading goes away, a wrong letter stays.
     """
     said, errors = "", len(line.letters)
-    for crop in _looks(picture, line.corners):
+    for crop in (_cut(picture, line.corners), _sharpened(_cut(picture, line.corners, 2 * _PADDING))):
         [reading] = read_lines([crop])
         wrong = _errors(line.letters, folded(reading.text))
         if not said or wrong < errors:
@@ -169,15 +168,6 @@ def _cut(picture: U8, corners: F64, padding: float = _PADDING) -> U8:
 def _sharpened(crop: U8) -> U8:
     fine = crop.astype(np.float32)
     return np.clip(fine + 1.0 * (fine - gaussian_filter(fine, (2.0, 2.0, 0.0))), 0, 255).astype(np.uint8)
-
-
-def _looks(picture: U8, corners: F64) -> Iterator[U8]:
-    """One line, cut out in different ways."""
-    usual = _cut(picture, corners)
-    yield usual
-    yield _sharpened(_cut(picture, corners, 2 * _PADDING))
-    yield np.asarray(gaussian_filter(usual, (1.0, 1.0, 0.0)), np.uint8)
-    yield _cut(picture, corners, _PADDING / 3)
 
 
 def _accepted(letter: str) -> frozenset[str]:
