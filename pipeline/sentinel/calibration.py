@@ -5,7 +5,8 @@ Split-conformal, by products: shots of one product are not independent. A quarte
 standardised excess of any required reading on any of its images. The ⌈(n + 1)(1 − α)⌉-th of these n numbers, put
 back into each cell's unit, is its limit: a good image of a new product exceeds any of them with a chance of at most
 α (Vovk et al., Algorithmic Learning in a Random World, 2005; Papadopoulos et al., ECML 2002). A calibrated limit is
-only ever stricter than the engineering one, so a poor set of good images cannot loosen it.
+only ever stricter than the engineering one, so a poor set of good images cannot loosen it; and what does not even warn
+does not fail.
 
 >>> calibration = calibrate(samples, alpha=0.01)
 >>> scores = judge(measurements, overrides, calibration, refiner="embedded 1:1751cccd7f04", size=(1080, 1080))
@@ -165,7 +166,7 @@ def cell_limit(limit: Limit, cell: Cell, group: Group) -> Limit:
 
 def largest_excess(measurements: Iterable[Measurement], calibration: Calibration, refiner: str, size: tuple[int, int],
                    ) -> float:
-    """The standardised excess of one image's worst required reading; above the group's ``excess`` it alarms."""
+    """The standardised excess of one image's worst required reading; above the group's ``excess`` it alarms if it is seen."""
     cells = _cells(calibration)
     limits, resolution = engineering_limits(), resolution_class(size)
     worst = -math.inf
