@@ -4,8 +4,8 @@
 ``benchmarks.sentinel_pictures`` has made. A refiner that damages stands in for a bad one: each attempt shows the
 product with one kind of defect at random severity, in one mode always, in the other half of the time, with other
 nuisances; restraints it heeds not. Its pictures go through the guard as production runs it. A defect is visible from
-the severity on that must not pass; milder ones may be delivered. Results are appended to ``guard.jsonl`` case by case:
-a run goes on where it stopped.
+the severity on that must not pass, a smear where the table counts it too; milder ones may be delivered. Results are
+appended to ``guard.jsonl`` case by case: a run goes on where it stopped.
 """
 
 from __future__ import annotations

@@ -166,7 +166,7 @@ def cell_limit(limit: Limit, cell: Cell, group: Group) -> Limit:
 
 def largest_excess(measurements: Iterable[Measurement], calibration: Calibration, refiner: str, size: tuple[int, int],
                    ) -> float:
-    """The standardised excess of one image's worst required reading; above the group's ``excess`` it alarms if it is seen."""
+    """The standardised excess of one image's worst required reading; only above the group's ``excess`` it may alarm."""
     cells = _cells(calibration)
     limits, resolution = engineering_limits(), resolution_class(size)
     worst = -math.inf
