@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks import reference_placement as bench
-from benchmarks.reference_photos import Kind, Spec, Studio, Synthetic, Truth, load, save, spec_of
+from benchmarks.reference_photos import Studio
+from benchmarks.reference_specs import Kind, Spec, Synthetic, Truth, load, save, spec_of
 from pipeline.errors import RenderError
 from pipeline.reference import Pose
 from pipeline.render.pathtrace import probe
