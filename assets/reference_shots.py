@@ -96,7 +96,7 @@ def _pictured(sku: Sku) -> tuple[Any, Textures]:
     try:
         return sku.mesh, sku.textures
     except (TextureError, OSError):
-        bare = compositing.untextured(sku.mesh)
+        bare = referencing.untextured(sku.mesh)
         return bare, load_textures(bare, lambda _: b"", sku.settings.max_texture_megapixels)
 
 

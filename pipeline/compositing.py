@@ -19,7 +19,7 @@ from pipeline.reference.backplate import Fill, backplate
 from pipeline.reference.fill import filled
 from pipeline.reference.light import extent_of, read_light
 from pipeline.reference.pose import mirror_of
-from pipeline.referencing import Solved, camera_of
+from pipeline.referencing import Solved, camera_of, untextured
 from pipeline.refine.in_photo import photographed
 from pipeline.render import Renderer, Textures
 from pipeline.render.fast import FastRenderer
@@ -87,12 +87,6 @@ def picture(made: PhotoShot, piece: Workpiece, renderer: Renderer) -> U8:
     passes = in_photo(renderer.render(piece.mesh, made.shot, textures),
                       Replaced(made.photo, made.replaced, made.plate))
     return photographed(passes.display, passes)
-
-
-def untextured(mesh: Mesh) -> Mesh:
-    """The mesh in its plain colours: a photo's shot does not depend on any map."""
-    return replace(mesh, materials=tuple(replace(material, textures={}, alpha_mode="opaque")
-                                         for material in mesh.materials))
 
 
 def picture_sha256(pixels: U8) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from types import TracebackType
 from typing import Any, Self
@@ -34,6 +34,7 @@ from pipeline.reference import (
 from pipeline.reference.network import SegmentationNetwork
 from pipeline.reference.outline import MeshOutline
 from pipeline.reference.points import PointSilhouettes
+from pipeline.reference.segmentation import Figure
 from pipeline.render import Textures
 from pipeline.render.fast import FastRenderer
 from pipeline.render.silhouettes import SilhouetteRenderer
@@ -93,6 +94,8 @@ class PhotoSolver:
             found = found.without_holes()
         atlas = self._atlas(self._pairs if hints.pair is None else hints.pair)
         placement = place(self._mesh, self._outline, atlas, self._exact.draw, photo, found, hints, pairs=self._pairs)
+        if len(placement.chosen) > len(found.figures):
+            found = _parted(found, self._mesh, photo, placement.chosen)
         return Solved(photo, hints, found, placement)
 
     def _atlas(self, partners: bool) -> PoseAtlas:
@@ -181,6 +184,25 @@ def _masked(mask: str, read: Read, photo: Photo) -> Segmentation:
     if decoded is None:
         raise PhotoError("mask_unreadable", f"{mask} cannot be read as a picture.", "Save it as PNG.")
     return from_mask(np.asarray(decoded, np.uint8), (height, width))
+
+
+def untextured(mesh: Mesh) -> Mesh:
+    """The mesh in its plain colours: a photo's shot does not depend on any map."""
+    return replace(mesh, materials=tuple(replace(material, textures={}, alpha_mode="opaque")
+                                         for material in mesh.materials))
+
+
+def _parted(found: Segmentation, mesh: Mesh, photo: Photo, poses: Sequence[Pose]) -> Segmentation:
+    """What was found, each pixel given to the product that is seen there, or nearest to where one is seen."""
+    height, width = photo.pixels.shape[:2]
+    with FastRenderer() as renderer:
+        depths = np.stack([renderer.draw(untextured(mesh), Textures({}), camera_of(photo, pose), (width, height)).depth
+                           for pose in poses])
+    nearest = depths.argmin(axis=0)
+    seen = [np.isfinite(depths).any(axis=0) & (nearest == number) for number in range(len(poses))]
+    away = np.stack([cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) for mask in seen])
+    return replace(found, figures=tuple(Figure(found.mask & (away.argmin(axis=0) == number))
+                                        for number in range(len(poses))))
 
 
 def _drawn(mesh: Mesh, textures: Textures, photo: Photo, poses: Sequence[Pose]) -> list[U8]:

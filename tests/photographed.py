@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.compositing import untextured
 from pipeline.mesh.types import Mesh
 from pipeline.reference import Figure, Photo, Segmentation
 from pipeline.reference.pose import Pose, view_rotation
-from pipeline.referencing import camera_of
+from pipeline.referencing import camera_of, untextured
 from pipeline.render import Textures
 from pipeline.render.fast import FastRenderer
 

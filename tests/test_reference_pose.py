@@ -23,6 +23,7 @@ from pipeline.reference.fit import Fitter, angles_of, turned
 from pipeline.reference.outline import MeshOutline, Outline
 from pipeline.reference.placement import Placement, facing
 from pipeline.reference.pose import Draw
+from pipeline.reference.search import inner_side
 from pipeline.render.silhouettes import SilhouetteRenderer
 from tests.conftest import ROOT
 
@@ -125,16 +126,17 @@ def test_a_mesh_s_outline_is_its_silhouette_s(shoe: Mesh) -> None:
 
 @settings(deadline=None)
 @given(st.floats(-3.0, 3.0), st.sampled_from([3.0, 9.0, 30.0, 55.0, 75.0, 88.0]), st.floats(-0.2, 0.2),
-       st.floats(-3.0, 3.0))
-def test_what_is_unlikely_is_known_with_its_slope(azimuth: float, elevation_deg: float, tilt: float, other: float
-                                                  ) -> None:
-    """A shoe turned a little away from its profile, seen from the side, is one of them."""
+       st.floats(-3.0, 3.0), st.sampled_from([(0, 1), (0, 0)]))
+def test_what_is_unlikely_is_known_with_its_slope(azimuth: float, elevation_deg: float, tilt: float, other: float,
+                                                  figures: tuple[int, int]) -> None:
+    """A shoe turned a little away from its profile, seen from the side, is one of them; so is a partner in the same
+    figure that stands apart."""
     fitter = flat_fitter()
     values = np.array([math.radians(elevation_deg), tilt, 0.05, -0.1, 0.02, azimuth, 0.01, 0.02, 2.0, other, 0.0, 0.1,
                        2.1])
-    residuals, slopes = fitter.priors(values, [0, 1])
+    residuals, slopes = fitter.priors(values, figures)
     step = 1e-6
-    moved = np.stack([fitter.priors(values + step * axis, [0, 1])[0] for axis in np.eye(len(values))], axis=1)
+    moved = np.stack([fitter.priors(values + step * axis, figures)[0] for axis in np.eye(len(values))], axis=1)
     numeric = (moved - residuals[:, None]) / step
     differ = np.abs(numeric - slopes) > 1e-3 * (1.0 + np.abs(slopes))
     differ[-4:-2, 0] = False               # a profile's weight fades with the camera's height, which is not followed
@@ -200,6 +202,48 @@ def test_a_pair_is_a_left_and_a_right_shoe(shoe: Mesh, atlas: PoseAtlas, draw: D
     assert max(turned_by(found, 0, left), turned_by(found, 1, right)) < 20
     # At azimuth 90 a front along +x points at the lower edge of a plan view.
     assert front_angle(found.chosen[1], shoe) == pytest.approx(185 if shoe.front.axis == "+x" else 95, abs=12)
+
+
+def touching_pair(shoe: Mesh, azimuth_deg: float, elevation_deg: float) -> list[F64]:
+    """Views of a shoe and of its partner beside it: nearly parallel, so near that one hides some of the other."""
+    inside = inner_side(shoe)
+    assert inside.any()
+    low, high = (np.asarray(bound, np.float64) for bound in shoe.bounds)
+    first = view_of(shoe, azimuth_deg, elevation_deg)
+    partner = view_of(shoe, azimuth_deg + 5.0, elevation_deg, mirrored=True)
+    partner[:3, 3] += first[:3, :3] @ (inside * 1.4 * float((high - low) @ np.abs(inside)))
+    return [first, partner]
+
+
+@pytest.mark.parametrize(("azimuth", "elevation"), [(30, 30), (140, 36), (-60, 26), (-150, 42)])
+def test_a_pair_in_one_outline_is_taken_apart(shoe: Mesh, atlas: PoseAtlas, draw: Draw, azimuth: float,
+                                              elevation: float) -> None:
+    views = touching_pair(shoe, azimuth, elevation)
+    together = Figure(np.logical_or.reduce([figure(draw, view).mask for view in views]))
+    count, *_ = cv2.connectedComponents(together.mask.astype(np.uint8))
+    assert count == 2                      # the ground and one figure
+    found = placed_in(shoe, atlas, draw, together)
+    assert found.problem is None
+    assert sorted(pose.mirrored for pose in found.chosen) == [False, True]
+    by_foot = {pose.mirrored: np.asarray(pose.view) for pose in found.chosen}
+    for mirrored, view in zip((False, True), views, strict=True):
+        cosine = (np.trace(by_foot[mirrored][:3, :3] @ view[:3, :3].T) - 1) / 2
+        assert math.degrees(math.acos(min(1.0, float(cosine)))) < 12
+    x = [pose.view[0][3] / -pose.view[2][3] for pose in found.chosen]
+    assert x[0] < x[1]                     # from left to right, as figures are
+
+
+def test_a_shoe_alone_is_no_pair(shoe: Mesh, atlas: PoseAtlas, draw: Draw) -> None:
+    for azimuth in (20, 110, 250):
+        assert len(placed(longer(shoe, 1.15), atlas, draw, view_of(shoe, azimuth, 34)).chosen) == 1
+
+
+def test_a_pair_in_one_outline_may_be_ruled_out(shoe: Mesh, atlas: PoseAtlas, draw: Draw) -> None:
+    views = touching_pair(shoe, 30, 30)
+    together = Figure(np.logical_or.reduce([figure(draw, view).mask for view in views]))
+    alone = placed_in(shoe, atlas, draw, together, hints=Hints(pair=False))
+    assert len(alone.chosen) == 1
+    assert alone.problem is not None
 
 
 def test_a_hint_turns_the_answer_round(shoe: Mesh, atlas: PoseAtlas, draw: Draw) -> None:

@@ -12,6 +12,8 @@ from PIL import Image
 
 from pipeline.errors import PhotoError
 from pipeline.reference import from_mask, segment
+from pipeline.reference.contour import closed_contour
+from pipeline.reference.edges import Edges
 
 SIDE = 480
 Mask = NDArray[np.bool_]
@@ -103,9 +105,60 @@ def test_white_on_white_with_a_coloured_part_is_not_taken_for_that_part() -> Non
     pixels[ellipse((190, 240), (60, 30))] = (20, 90, 50)
     for offset in range(-40, 41, 16):
         cv2.line(pixels, (270, 240 + offset), (370, 240 + offset // 2), (205, 205, 205), 2)
+    found = segment(pixels)                # a line around lining and laces, which is most of it
+    assert iou(found.mask, product) > 0.65
+    assert (found.mask & ~product).sum() < 0.02 * product.sum()
+
+
+def test_white_on_white_is_found_where_its_outline_shows() -> None:
+    product = ellipse((240, 240), (150, 70))
+    pixels = photo("white", [product], (250, 250, 250), shadow=0.15)
+    for place in ((190, 240), (330, 215), (300, 270)):
+        pixels[ellipse(place, (12, 12))] = (20, 90, 50)
+    assert iou(segment(pixels).mask, product) > 0.9
+
+
+def test_white_on_white_that_nothing_shows_is_refused() -> None:
     with pytest.raises(PhotoError) as caught:
-        segment(pixels)
-    assert caught.value.code == "product_unclear"
+        segment(photo("white", [ellipse((240, 240), (150, 70))], (246, 246, 246), shadow=0.0))
+    assert caught.value.code == "no_product"
+
+
+def faint(gap: float, seed: int = 4) -> tuple[NDArray[np.uint8], Mask]:
+    """A grey bottle on grey, its rim a little brighter but for a share ``gap`` of it; its cap and label stand out."""
+    product = ellipse((240, 270), (70, 140))
+    pixels = photo("stone", [product], (168, 166, 160), shadow=0.1).astype(np.float64)
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    around = (np.arctan2(rows - 270.0, columns - 240.0) / (2.0 * np.pi) * 7.0) % 1.0    # seven gaps
+    inner = cv2.erode(product.astype(np.uint8), np.ones((15, 15), np.uint8)) > 0
+    pixels[product & ~inner & (around > gap)] += 60.0
+    pixels[ellipse((240, 130), (40, 30))] = (30, 110, 120)
+    pixels[ellipse((240, 290), (35, 40))] = (120, 40, 30)
+    noisy = pixels + np.random.default_rng(seed).normal(0.0, 2.0, pixels.shape)
+    return np.clip(noisy, 0, 255).astype(np.uint8), product | ellipse((240, 130), (40, 30))
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.25, 0.45])
+def test_an_outline_with_gaps_is_closed(gap: float) -> None:
+    """Colours find the cap and the label; edges alone leave gaps."""
+    pixels, product = faint(gap)
+    found = segment(pixels)
+    assert len(found.figures) == 1
+    assert iou(found.mask, product) > 0.93
+
+
+def test_a_closed_line_leaves_no_edge_outside() -> None:
+    for gap in (0.0, 0.3, 0.6):
+        pixels, product = faint(gap)
+        edges = Edges.of(pixels, None)
+        mask = closed_contour(edges)
+        assert mask is not None
+        assert iou(mask, product) > 0.9
+        assert edges.outside(mask) < 0.02
+
+
+def test_no_line_is_drawn_around_nothing() -> None:
+    assert closed_contour(Edges.of(photo("grey", []), None)) is None
 
 
 def test_a_mask_drawn_by_hand_is_taken_as_it_is() -> None:

@@ -18,6 +18,7 @@ Mask = NDArray[np.bool_]
 
 SHARP = 7.0                    # of 255 in colour per pixel: steeper than a shadow falls off
 BORDER = 0.08                  # of the shorter side: what is taken for ground alone
+HALF_EDGE = 0.5                # of the least steepness of an edge: half as good as one
 NEAR_HORIZON = 10              # px of the small photo
 _NEAR = np.ones((5, 5), np.uint8)
 _SMALL = np.ones((3, 3), np.uint8)
@@ -29,6 +30,7 @@ class Edges:
 
     strong: Mask                           # (H, W); none within the border
     border: Mask
+    slopes: F32                            # (2, H, W, 3) of colours to the right and down; 1 is the least of an edge
 
     @classmethod
     def of(cls, pixels: U8, horizon: F32 | None) -> Edges:
@@ -36,8 +38,7 @@ class Edges:
         lab = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB), np.float32)
         smooth = cv2.GaussianBlur(lab, (0, 0), 1.0)
         slopes = np.stack([cv2.Scharr(smooth, cv2.CV_32F, 1, 0), cv2.Scharr(smooth, cv2.CV_32F, 0, 1)]) / 16.0
-        steepness = np.sqrt((slopes**2).sum(axis=(0, 3)))
-        height, width = steepness.shape
+        height, width = lab.shape[:2]
         edge = max(4, round(BORDER * min(height, width)))
         border = np.ones((height, width), np.bool_)
         border[edge:-edge, edge:-edge] = False
@@ -45,14 +46,14 @@ class Edges:
         if horizon is not None:
             below = np.arange(height)[:, None] - horizon[None, :]
             parts = [below < -NEAR_HORIZON, below > NEAR_HORIZON, np.abs(below) <= NEAR_HORIZON]
-            across = np.sqrt((slopes[0] ** 2).sum(axis=-1))  # what crosses the horizon is no part of it
-            steepness = np.where(parts[2], across, steepness)
-        strong = np.zeros_like(border)
+            slopes[1, parts[2]] = 0.0      # what crosses the horizon is no part of it
+        steepness = np.sqrt((slopes**2).sum(axis=(0, 3)))
+        least = np.full(border.shape, np.inf, np.float32)
         for part in parts:
             ground = steepness[part & border]
             if len(ground):
-                strong |= part & ~border & (steepness > SHARP + 1.2 * float(np.percentile(ground, 99.5)))
-        return cls(strong, border)
+                least[part] = SHARP + 1.2 * float(np.percentile(ground, 99.5))
+        return cls(~border & (steepness > least), border, np.asarray(slopes / least[..., None], np.float32))
 
     def outside(self, mask: Mask) -> float:
         """Edges that a mask does not hold, as a share of its outline's length."""
@@ -64,6 +65,15 @@ class Edges:
         outline = _outline(mask) & ~self.border
         near = np.asarray(cv2.dilate(self.strong.astype(np.uint8), _NEAR)) > 0
         return float((near & outline).sum() / max(int(outline.sum()), 1))
+
+    def flatness(self, mask: Mask) -> float:
+        """0..1: how little of an edge a mask's outline runs along, on average."""
+        steepness = np.asarray(cv2.dilate(np.sqrt((self.slopes**2).sum(axis=(0, 3))), _SMALL))
+        return float((1.0 / (1.0 + (steepness[_outline(mask)] / HALF_EDGE) ** 2)).mean())
+
+    def doubt(self, mask: Mask) -> float:
+        """How badly edges agree with a mask: its outline is flat, or there are edges outside of it."""
+        return self.flatness(mask) + 2.0 * self.outside(mask)
 
     def enclosed(self, reach: int) -> Mask:
         """What edges enclose, where gaps of twice ``reach`` px between them are bridged. Holes are filled."""

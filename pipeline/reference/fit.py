@@ -39,6 +39,9 @@ LONGER = 0.10                  # standard deviations of logarithms
 HIGHER, HIGHER_ALONE = 0.14, 0.3  # of shoes, which may be longer too; of others
 PROFILE_BELOW_DEG, PROFILE_SPREAD_DEG = 25.0, 14.0  # a shoe is taken from the side to show its profile
 RANGE_DEG = 1.5                # how hard the bounds of a hint are
+# A pair whose outlines touch: standard deviation of the angle between fronts; widths between middles, and theirs;
+# lengths that one is ahead.
+PARALLEL_DEG, BESIDE, BESIDE_SPREAD, AHEAD = 10.0, 1.45, 0.25, 0.1
 TAPER = 0.12                   # standard deviation: how much broader the front is, and narrower the back
 # Parameters: elevation, tilt, longer, higher, taper; azimuth, right, up, logarithm of the distance.
 SHARED, OWN = 5, 4
@@ -54,6 +57,7 @@ class Standing:
 
     values: F64
     mirrored: tuple[bool, ...]
+    figures: tuple[int, ...]               # which one each product is seen in
     energy: float                          # −log of how probable it is, up to a constant
     misfits: tuple[float, ...]             # of each outline, robust, in standard deviations
     spread_deg: float                      # standard deviation of the worst known product's orientation
@@ -63,8 +67,9 @@ class Standing:
         """How unlike ours the old product is taken to be, in standard deviations."""
         return float(np.linalg.norm(self.values[_SHAPE] / [LONGER, HIGHER, TAPER]))
 
-    def own(self, figure: int) -> F64:
-        return np.asarray(self.values[SHARED + OWN * figure : SHARED + OWN * (figure + 1)], np.float64)
+    def own(self, number: int) -> F64:
+        """(OWN,) of one product."""
+        return np.asarray(self.values[SHARED + OWN * number : SHARED + OWN * (number + 1)], np.float64)
 
 
 def turned(azimuth: float, elevation: float, tilt: float) -> F64:
@@ -72,7 +77,7 @@ def turned(azimuth: float, elevation: float, tilt: float) -> F64:
     ck, sk, ce, se = math.cos(tilt), math.sin(tilt), math.cos(elevation), math.sin(elevation)
     up = np.array([sk, ck * ce, ck * se])
     right = np.array([ck, -sk * ce, -sk * se])
-    towards = np.cross(right, up)
+    towards = np.array([0.0, -se, ce])
     ca, sa = math.cos(azimuth), math.sin(azimuth)
     yaw = np.array([[ca, 0.0, -sa], [0.0, 1.0, 0.0], [sa, 0.0, ca]])
     return np.asarray(np.stack([right, up, towards], axis=1) @ yaw, np.float64)
@@ -90,12 +95,14 @@ class Fitter:
     """Fits one mesh into the figures of one photo."""
 
     def __init__(self, mesh: MeshOutline, mirror: F64, front_axis: int | None, photo: Photo, figures: Sequence[Outline],
-                 elevations: tuple[float, float]) -> None:
+                 elevations: tuple[float, float], partner: float = 1.0) -> None:
         """``front_axis``: 0 or 2, along which the old product may be longer; None: it may only be higher.
-        ``elevations``: degrees of a hint."""
+        ``elevations``: degrees of a hint. ``partner``: 1 or -1, on which side across its length a shoe's is."""
         self._mesh, self._mirror, self._axis, self._figures = mesh, mirror, front_axis, figures
         # The azimuth, up to half a turn, of a camera that sees a shoe's whole length.
         self._profile = None if front_axis is None else (0.0 if front_axis == 0 else math.pi / 2)
+        self._across = 0 if front_axis is None else 2 - front_axis
+        self._between = partner * BESIDE * 2.0 * float(mesh.halves[self._across])
         self._broadside = mesh.broadside
         self._lenient = (LENIENT_SHOE if front_axis is not None else
                          LENIENT_ROUND if mesh.broadside is None else LENIENT)
@@ -105,6 +112,7 @@ class Fitter:
         self._aside = [np.array([width / 2 - each.centre[0], -(height / 2 - each.centre[1])]) / each.unit
                        for each in figures]
         self._elevations = np.radians(elevations)
+        self._partner = partner
 
     def start(self, figures: Sequence[int], rotations: Sequence[F64]) -> F64:
         """Values for products turned like this, (3, 3) world → camera, each as large as its figure."""
@@ -118,6 +126,23 @@ class Fitter:
             distance = self._focal / self._figures[figure].unit * size / spread * 0.9
             own.append([azimuth, 0.0, 0.0, math.log(max(distance, 1.5))])
         return np.array([*shared, *np.concatenate(own)])
+
+    def start_pair(self, figure: int, azimuth: float, elevation: float) -> F64:
+        """Values for a shoe and its mirrored partner beside it, together as large as one figure."""
+        outline, rotation = self._figures[figure], turned(azimuth, elevation, 0.0)
+        places = [share * self._between * rotation[:, self._across] for share in (-0.5, 0.5)]
+        seen = np.concatenate([self._mesh.points[::50] @ turn.T + place for turn, place in
+                               zip((rotation, rotation @ self._mirror), places, strict=True)])[:, :2]
+        (low, high), (least, most) = ((each.min(axis=0), each.max(axis=0)) for each in (seen, outline.points))
+        distance = max(self._focal / outline.unit * float((high - low).sum() / (most - least).sum()), 2.5)
+        shift = (least + most) / 2 - self._aside[figure]    # of its middle from the photo's axis
+        own = []
+        for place in places:
+            depth = distance - float(place[2])
+            at = place[:2] - (low + high) / 2 + shift * (outline.unit / self._focal) * distance
+            right, up = at / depth * (self._focal / outline.unit) + self._aside[figure]
+            own.append([azimuth, float(right), float(up), math.log(depth)])
+        return np.array([elevation, 0.0, 0.0, 0.0, 0.0, *own[0], *own[1]])
 
     def fit(self, values: F64, mirrored: Sequence[bool], figures: Sequence[int], steps: int, *, rigid: bool = False
             ) -> Standing:
@@ -147,7 +172,7 @@ class Fitter:
         energy, misfits, hessian, _ = self._system(values, mirrored, figures)
         if energy < best[0]:
             best = energy, values, misfits
-        return Standing(best[1], tuple(mirrored), best[0], best[2], self._spread_deg(best[1], hessian))
+        return Standing(best[1], tuple(mirrored), tuple(figures), best[0], best[2], self._spread_deg(best[1], hessian))
 
     def _spread_deg(self, values: F64, hessian: F64) -> float:
         """By Laplace's approximation; of elevation and azimuth together, of what is round all about of elevation."""
@@ -193,9 +218,11 @@ class Fitter:
         size = len(values)
         hessian, slope = np.zeros((size, size)), np.zeros(size)
         energy, misfits = 0.0, []
-        for number, figure in enumerate(figures):
-            columns = np.r_[0:SHARED, SHARED + OWN * number : SHARED + OWN * (number + 1)]
-            data, block, gradient = self._outline(values, columns, mirrored[number], figure)
+        for figure in dict.fromkeys(figures):
+            bodies = [number for number, its in enumerate(figures) if its == figure]
+            columns = np.concatenate([np.arange(SHARED),
+                                      *(SHARED + OWN * number + np.arange(OWN) for number in bodies)])
+            data, block, gradient = self._outline(values, columns, [mirrored[number] for number in bodies], figure)
             energy += data
             misfits.append(math.sqrt(2.0 * data / SAYS))
             hessian[np.ix_(columns, columns)] += block
@@ -204,20 +231,29 @@ class Fitter:
         energy += 0.5 * float(residuals @ residuals) - self._usual(values, len(figures))
         return energy, tuple(misfits), hessian + jacobian.T @ jacobian, slope + jacobian.T @ residuals
 
-    def _outline(self, values: F64, columns: NDArray[np.int_], mirrored: bool, figure: int) -> tuple[float, F64, F64]:
+    def _outline(self, values: F64, columns: NDArray[np.int_], mirrored: Sequence[bool], figure: int
+                 ) -> tuple[float, F64, F64]:
+        """Of one figure and all bodies in it: energy, Hessian and slope of their common outline."""
         outline = self._figures[figure]
         part = values[columns]
 
-        def places(points: F64, tried: F64) -> F64:
-            return self._places(points, tried[:SHARED], tried[SHARED:], mirrored, figure)
-
-        everywhere = places(self._mesh.points, part)  # type: ignore[arg-type]
-        rim = self._mesh.seen(everywhere, outline.reach)  # type: ignore[arg-type]
+        own = part[SHARED:].reshape(-1, OWN)
+        everywhere = [self._places(self._mesh.points, part[:SHARED], each, mirror, figure)  # type: ignore[arg-type]
+                      for each, mirror in zip(own, mirrored, strict=True)]
+        rim = self._mesh.seen(np.concatenate(everywhere), outline.reach)
         if len(rim) < 8:
             return 1e4, np.eye(len(part)), np.zeros(len(part))
-        points = self._mesh.points[rim].astype(np.float64)
-        at = places(points, part)
-        moves = np.stack([(places(points, part + _TINY * axis) - at) / _TINY for axis in np.eye(len(part))])
+        body, rim = np.divmod(np.sort(rim), len(self._mesh.points))
+        at, moves = np.zeros((len(rim), 2)), np.zeros((len(part), len(rim), 2))
+        for number, (each, mirror) in enumerate(zip(own, mirrored, strict=True)):
+            its = np.flatnonzero(body == number)
+            points = self._mesh.points[rim[its]].astype(np.float64)
+            at[its] = self._places(points, part[:SHARED], each, mirror, figure)
+            tried = np.concatenate([part[:SHARED], each])
+            mine = np.r_[0:SHARED, SHARED + OWN * number + np.arange(OWN)]
+            for column, other in zip(mine, tried + _TINY * np.eye(len(tried)), strict=True):
+                moved = self._places(points, other[:SHARED], other[SHARED:], mirror, figure)
+                moves[column, its] = (moved - at[its]) / _TINY
         distance, towards = outline.away(at)
         nearest = _nearest(outline.points, at)
         back = ((at[nearest] - outline.points) * outline.normals).sum(axis=1)
@@ -261,9 +297,9 @@ class Fitter:
             for column, entry in entries.items():
                 jacobian[row, column] = entry
         if len(figures) > 1:
-            base = self._floors(values, figures)
-            steps = np.stack([(self._floors(values + _TINY * axis, figures) - base) / _TINY for axis in np.eye(size)],
-                             axis=1)
+            base = self._together(values, figures)
+            steps = np.stack([(self._together(values + _TINY * axis, figures) - base) / _TINY
+                              for axis in np.eye(size)], axis=1)
             residuals, jacobian = np.concatenate([residuals, base]), np.concatenate([jacobian, steps])
         return residuals, jacobian
 
@@ -282,12 +318,22 @@ class Fitter:
         """Energy that views from the side have less, so that no other is more probable for not being one."""
         return 0.0 if self._profile is None else 0.5 * count * (2.0 * _level(values[_E])) ** 2
 
-    def _floors(self, values: F64, figures: Sequence[int]) -> F64:
-        """How far each product's middle is from their mean height over the floor, in standard deviations."""
+    def _together(self, values: F64, figures: Sequence[int]) -> F64:
+        """How far each product's middle is from their mean height over the floor, in standard deviations; and, of a
+        pair in one figure, how far the partner is from where it usually stands."""
+        own = values[SHARED:].reshape(-1, OWN)
         up = turned(0.0, values[_E], values[_K])[:, 1]
-        heights = np.array([up @ self.middle(values[SHARED + OWN * number : SHARED + OWN * (number + 1)], figure)
-                            for number, figure in enumerate(figures)])
-        return np.asarray((heights - heights.mean()) / FLOOR)
+        middles = [self.middle(each, figure) for each, figure in zip(own, figures, strict=True)]
+        heights = np.array([up @ middle for middle in middles])
+        floors = (heights - heights.mean()) / FLOOR
+        if self._axis is None or len(set(figures)) == len(figures):
+            return np.asarray(floors)
+        apart = (own[1, 0] - own[0, 0] + math.pi) % (2.0 * math.pi) - math.pi
+        between = turned(own[0, 0] + apart / 2, values[_E], values[_K]).T @ (middles[1] - middles[0])
+        width, length = (2.0 * self._mesh.halves[axis] for axis in (self._across, self._axis))
+        return np.array([*floors, math.degrees(apart) / PARALLEL_DEG,
+                         (self._partner * between[self._across] / width - BESIDE) / BESIDE_SPREAD,
+                         between[self._axis] / length / AHEAD])
 
 
 def _unusual(elevation: float) -> tuple[float, dict[int, float]]:

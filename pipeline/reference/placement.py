@@ -58,8 +58,10 @@ def place(mesh: Mesh, outline: MeshOutline, atlas: PoseAtlas, draw: Draw, photo:
           hints: Hints, *, pairs: bool) -> Placement:
     """Choose one answer for all figures; ``pairs``: two figures are partners where no hint says."""
     partners = len(found.figures) == 2 and (pairs if hints.pair is None else hints.pair)
+    touching = pairs and len(found.figures) == 1 and hints.pair is not False
     answers = [answer for answer in find_answers(mesh, outline, atlas, draw, photo, found.figures, hints.elevations,
-                                                 shoes=pairs, partners=partners) if _allowed(answer, mesh, hints)]
+                                                 shoes=pairs, partners=partners, touching=touching)
+               if _allowed(answer, mesh, hints)]
     if not answers:
         raise PhotoError("hints_exclude_all", "No pose of the product agrees with the hints.",
                          "Correct `view` or `toe_direction`.")
@@ -98,7 +100,9 @@ def _allowed(answer: Answer, mesh: Mesh, hints: Hints) -> bool:
 
 
 def _other(one: Answer, chosen: Answer) -> bool:
-    """Whether some figure is turned otherwise, or is the other foot."""
+    """Whether there are more or fewer products, or one is turned otherwise, or is the other foot."""
+    if len(one.poses) != len(chosen.poses):
+        return True
     return any(a.mirrored != b.mirrored or abs((a.azimuth_deg - b.azimuth_deg + 180.0) % 360.0 - 180.0) > OTHER_DEG
                for a, b in zip(one.poses, chosen.poses, strict=True)) or _leans(one, chosen, OTHER_LEAN_DEG)
 
@@ -118,6 +122,8 @@ def _by_figure(answers: Sequence[Answer]) -> tuple[tuple[Pose, ...], ...]:
     """Poses of every figure, each once."""
     kept: list[list[Pose]] = [[] for _ in answers[0].poses]
     for answer in answers:
+        if len(answer.poses) != len(kept):
+            continue
         for poses, pose in zip(kept, answer.poses, strict=True):
             if all(pose.mirrored != other.mirrored or angle_between(pose.rotation, other.rotation) > SHOWN_DEG
                    for other in poses):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.mesh.types import Mesh
-from pipeline.reference.fit import SHARED, Fitter, Standing
+from pipeline.reference.fit import SHARED, Fitter, Standing, turned
 from pipeline.reference.outline import MeshOutline, Outline
 from pipeline.reference.photo import Photo
 from pipeline.reference.points import surface_points
@@ -26,6 +26,10 @@ COMBINED = 6                   # of several figures'
 SAME_DEG = 10.0                # answers nearer to each other are one
 ODD_PAIR = 12.0                # energy of a pair of one foot, of fronts far apart
 CROSSED = 4.0                  # of a left shoe on the right of its pair
+ALONE_FITS = 0.8               # misfit: what one shoe fits so well is one
+TOUCHING = 3.0                 # energy of a pair that is seen as one figure
+PAIR_AZIMUTHS, PAIR_ELEVATIONS_DEG, PAIRS_TRIED = 20, (8.0, 26.0, 42.0, 84.0), 10
+PLACE_STEPS, THINNED = 2, 3
 SOLE, BENT = 0.12, 0.012       # of a shoe's height; of its width
 PAIR_SPREAD_DEG = 53.0         # between the fronts of a pair
 _ELEVATION_SPREAD = math.radians(12.0)  # between two figures of one photo, each fitted alone
@@ -51,8 +55,8 @@ class Answer:
 
 
 def find_answers(mesh: Mesh, outline: MeshOutline, atlas: PoseAtlas, draw: Draw, photo: Photo,
-                 figures: Sequence[Figure], elevations: tuple[float, float], *, shoes: bool, partners: bool
-                 ) -> list[Answer]:
+                 figures: Sequence[Figure], elevations: tuple[float, float], *, shoes: bool, partners: bool,
+                 touching: bool) -> list[Answer]:
     """Every answer that is some degrees or a mirror from the others.
 
     Args:
@@ -60,10 +64,17 @@ def find_answers(mesh: Mesh, outline: MeshOutline, atlas: PoseAtlas, draw: Draw,
         elevations: of the camera in degrees, where somebody has said so.
         shoes: an old product may be longer than ours, not only higher.
         partners: two figures are a left and a right one. One alone is placed as its file has it.
+        touching: what is one figure may be a pair of shoes, one partly behind the other.
     """
     places = [Outline.of(figure) for figure in figures]
     long_axis = _LONG_AXIS.get(mesh.front.axis or "") if shoes else None
-    fitter = Fitter(outline, mirror_of(mesh), long_axis, photo, places, elevations)
+    inside = inner_side(mesh) if shoes else np.zeros(3)
+
+    def fitter_of(points: MeshOutline) -> Fitter:
+        return Fitter(points, mirror_of(mesh), long_axis, photo, places, elevations,
+                      -1.0 if float(inside.sum()) < 0.0 else 1.0)
+
+    fitter = fitter_of(outline)
     alone = []
     for number, figure in enumerate(figures):
         views = nearest_views(atlas, photo, figure, elevations, partners=partners or shoes)
@@ -82,15 +93,19 @@ def find_answers(mesh: Mesh, outline: MeshOutline, atlas: PoseAtlas, draw: Draw,
     else:
         fitted = [fitter.fit(values, mirrored, everyone, MORE_STEPS)
                   for values, mirrored in _together(alone, partners=partners)]
-    inside = inner_side(mesh) if partners else np.zeros(3)
+    if touching and long_axis is not None and min(max(each.misfits) for each in fitted) > ALONE_FITS:
+        fitted += _touching(fitter, fitter_of(outline.thinned(THINNED)), elevations)
     answers = []
     for standing in fitted:
+        pair = len(standing.mirrored) == 2 and (partners or touching)
         # Which foot a shoe alone is for, an outline hardly tells: either says where it points, and ours is put there.
-        feet = standing.mirrored if partners else (False,) * len(places)
-        rigid = fitter.fit(standing.values, feet, everyone, RIGID_STEPS, rigid=True)
-        poses = tuple(_pose(fitter, rigid, number, places[number], photo, outline, draw) for number in everyone)
-        odd = _oddness(poses, mesh, inside) if partners else 0.0
-        answers.append(Answer(poses, standing.energy + odd, max(standing.misfits), standing.spread_deg,
+        feet = standing.mirrored if pair else (False,) * len(standing.mirrored)
+        rigid = fitter.fit(standing.values, feet, standing.figures, RIGID_STEPS, rigid=True)
+        poses = _poses(fitter, rigid, places, photo, outline, draw)
+        if len(poses) > len(places):           # products are counted from left to right, as figures are
+            poses = sorted(poses, key=lambda pose: _rightwards(pose, mesh))
+        odd = _oddness(poses, mesh, inside) if pair else 0.0
+        answers.append(Answer(tuple(poses), standing.energy + odd, max(standing.misfits), standing.spread_deg,
                               standing.strain))
     return _distinct(sorted(answers, key=lambda answer: answer.energy))
 
@@ -110,23 +125,71 @@ def _together(alone: Sequence[Sequence[Standing]], *, partners: bool) -> Iterato
         yield np.concatenate([shared, *(each.own(0) for each in answer)]), tuple(each.mirrored[0] for each in answer)
 
 
-def _pose(fitter: Fitter, standing: Standing, number: int, place: Outline, photo: Photo, outline: MeshOutline,
-          draw: Draw) -> Pose:
-    own, mirrored = standing.own(number), standing.mirrored[number]
-    view = np.eye(4)
-    view[:3, :3] = fitter.linear(standing.values, own, mirrored)
-    view[:3, 3] = fitter.middle(own, number) * outline.radius - view[:3, :3] @ outline.middle
-    # The photo's pixels, brought to the square around the figure.
+def _touching(fitter: Fitter, quick: Fitter, elevations: tuple[float, float]) -> list[Standing]:
+    """A pair of shoes in the first figure, from all around; ``quick`` tells which are worth the other's time."""
+    heights = {min(max(height, elevations[0]), elevations[1]) for height in PAIR_ELEVATIONS_DEG}
+    tried = [min((quick.fit(quick.start_pair(0, 2.0 * math.pi * turn / PAIR_AZIMUTHS, math.radians(height)),
+                             (False, True), (0, 0), PLACE_STEPS, rigid=True) for height in sorted(heights)),
+                 key=_energy) for turn in range(PAIR_AZIMUTHS)]
+    for its, steps, kept in ((quick, FIRST_STEPS, PAIRS_TRIED), (fitter, MORE_STEPS, PURSUED)):
+        tried = [its.fit(each.values, each.mirrored, each.figures, steps)
+                 for each in _first_of_kind(sorted(tried, key=_energy))[:kept]]
+    return [replace(each, energy=each.energy + TOUCHING) for each in tried]
+
+
+def _energy(standing: Standing) -> float:
+    return standing.energy
+
+
+def _first_of_kind(standings: Sequence[Standing]) -> list[Standing]:
+    """Those whose first product is turned otherwise than that of all before."""
+    kept: list[tuple[F64, Standing]] = []
+    for standing in standings:
+        rotation = turned(standing.own(0)[0], *standing.values[:2])
+        if all(angle_between(rotation, other) > SAME_DEG for other, _ in kept):
+            kept.append((rotation, standing))
+    return [standing for _, standing in kept]
+
+
+def _poses(fitter: Fitter, standing: Standing, places: Sequence[Outline], photo: Photo, outline: MeshOutline,
+           draw: Draw) -> list[Pose]:
+    """Of every product. Its ``iou`` is that of its figure, which a pair may fill together."""
+    views, drawn = [], []
     height, width = photo.pixels.shape[:2]
-    scale = 1.0 / (place.unit * place.reach)
-    lens = np.diag([photo.focal_px * scale, photo.focal_px * scale, 1.0, 0.0])
-    lens[3, 2] = -1.0
-    lens[0, 2], lens[1, 2] = -(width / 2 - place.centre[0]) * scale, (height / 2 - place.centre[1]) * scale
-    drawn = np.asarray(draw((lens @ view)[None], _COMPARED_SIDE)[0])
-    wanted = place.mask(_COMPARED_SIDE)
-    iou = float((drawn & wanted).sum() / max(int((drawn | wanted).sum()), 1))
-    azimuth, elevation, tilt = (math.degrees(value) for value in (own[0], *standing.values[:2]))
-    return Pose(azimuth % 360.0, elevation, tilt, mirrored, iou, tuple(tuple(map(float, row)) for row in view))
+    for number, figure in enumerate(standing.figures):
+        own, place = standing.own(number), places[figure]
+        view = np.eye(4)
+        view[:3, :3] = fitter.linear(standing.values, own, standing.mirrored[number])
+        view[:3, 3] = fitter.middle(own, figure) * outline.radius - view[:3, :3] @ outline.middle
+        # The photo's pixels, brought to the square around the figure.
+        scale = 1.0 / (place.unit * place.reach)
+        lens = np.diag([photo.focal_px * scale, photo.focal_px * scale, 1.0, 0.0])
+        lens[3, 2] = -1.0
+        lens[0, 2], lens[1, 2] = -(width / 2 - place.centre[0]) * scale, (height / 2 - place.centre[1]) * scale
+        views.append(view)
+        drawn.append(np.asarray(draw((lens @ view)[None], _COMPARED_SIDE)[0]))
+    poses = []
+    for number, figure in enumerate(standing.figures):
+        filled = np.logical_or.reduce([mask for mask, its in zip(drawn, standing.figures, strict=True)
+                                       if its == figure])
+        wanted = places[figure].mask(_COMPARED_SIDE)
+        iou = float((filled & wanted).sum() / max(int((filled | wanted).sum()), 1))
+        azimuth, elevation, tilt = (math.degrees(value) for value in (standing.own(number)[0], *standing.values[:2]))
+        poses.append(Pose(azimuth % 360.0, elevation, tilt, standing.mirrored[number], iou,
+                          tuple(tuple(map(float, row)) for row in views[number])))
+    return poses
+
+
+def _rightwards(pose: Pose, mesh: Mesh) -> float:
+    """Where its middle is seen, right of the photo's axis."""
+    x, _, z = _middle(pose, mesh)
+    return float(-x / z)
+
+
+def _middle(pose: Pose, mesh: Mesh) -> F64:
+    """(3,) in the camera's axes."""
+    middle = (np.asarray(mesh.bounds[0], np.float64) + np.asarray(mesh.bounds[1], np.float64)) / 2.0
+    return np.asarray(np.asarray(pose.view)[:3] @ np.append(middle, 1.0))
 
 
 def _oddness(poses: Sequence[Pose], mesh: Mesh, inside: F64) -> float:
@@ -136,10 +199,8 @@ def _oddness(poses: Sequence[Pose], mesh: Mesh, inside: F64) -> float:
     one, other = (pose.front(mesh) for pose in poses)
     if float(one @ other) < math.cos(math.radians(PAIR_SPREAD_DEG)):
         return ODD_PAIR
-    views = [np.asarray(pose.view) for pose in poses]
-    middle = np.append((np.asarray(mesh.bounds[0]) + np.asarray(mesh.bounds[1])) / 2.0, 1.0)
-    between = (views[1] @ middle - views[0] @ middle)[:3]
-    return CROSSED if float((views[0][:3, :3] @ inside) @ between) < 0.0 else 0.0
+    between = _middle(poses[1], mesh) - _middle(poses[0], mesh)
+    return CROSSED if float((np.asarray(poses[0].view)[:3, :3] @ inside) @ between) < 0.0 else 0.0
 
 
 def inner_side(mesh: Mesh) -> F64:
@@ -169,7 +230,11 @@ def _distinct(answers: Sequence[Answer]) -> list[Answer]:
     """Starts that ended in the same place count once."""
     kept: list[Answer] = []
     for answer in answers:
-        if all(any(one.mirrored != other.mirrored or angle_between(one.rotation, other.rotation) > SAME_DEG
-                   for one, other in zip(answer.poses, before.poses, strict=True)) for before in kept):
+        if not any(len(answer.poses) == len(before.poses) and _same(answer, before) for before in kept):
             kept.append(answer)
     return kept
+
+
+def _same(one: Answer, other: Answer) -> bool:
+    return all(a.mirrored == b.mirrored and angle_between(a.rotation, b.rotation) <= SAME_DEG
+               for a, b in zip(one.poses, other.poses, strict=True))

@@ -9,6 +9,7 @@ Blake 2004) between what surely is and surely is not product.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.errors import PhotoError
+from pipeline.reference.contour import closed_contour
 from pipeline.reference.edges import Edges
 
 U8 = NDArray[np.uint8]
@@ -30,12 +32,14 @@ SHADOW_RATIO = 0.5         # of the ground's lightness: darker is product
 SMALLEST_SHARE = 0.01      # of the photo: smaller figures are dirt
 SAME_SHARE = 0.35          # of the largest figure's area: what counts as another product
 MOST_FIGURES = 4
+ALIKE = 0.6                    # ratio of areas and elongations: less is another kind of product
 CLEAR = 6.0                # Lab units beyond the ground's own noise: a product that stands out
 MOST_OUTSIDE = 0.12        # of the outline's length: edges outside all figures
 SUPPORTED = 0.9            # of the outline runs along edges: then some of a shadow may lie outside
 SUPPORTED_TOGETHER = 0.75  # of what colours and edges find together
 MOST_OUTSIDE_SUPPORTED = 0.35
 CLEARER = 0.2              # by how much edges have to say it better than colours
+MOST_FLAT, LESS_DOUBT = 0.4, 0.05  # of what a closed line finds, and by how much it has to be better
 BRIDGED = (3, 6, 10)       # px of the small photo: half of the gaps in an outline of edges
 _FOREGROUND, _BACKGROUND = 9.0, 3.0  # Lab units beyond noise: surely product, surely ground
 _CUT_ROUNDS = 4
@@ -92,6 +96,8 @@ def segment(pixels: U8) -> Segmentation:
     distance = ground_distance(small, horizon)
     edges = Edges.of(small, horizon)
     figures = _clearest(_figures(_grab_cut(small, distance)), edges)
+    lined = _lined(figures, edges)
+    figures = lined or figures
     if not figures:
         raise PhotoError("no_product", "No product was found in the photo.", _MASK_HINT)
     together = np.logical_or.reduce(figures)
@@ -100,7 +106,7 @@ def segment(pixels: U8) -> Segmentation:
     if missing > (MOST_OUTSIDE_SUPPORTED if support > SUPPORTED else MOST_OUTSIDE):
         raise PhotoError("product_unclear", "Parts of a product seem to lie outside what was found: as many edges as "
                          f"{missing:.0%} of its outline.", _MASK_HINT)
-    if contrast < CLEAR and support < SUPPORTED:
+    if contrast < CLEAR and support < SUPPORTED and not lined:
         raise PhotoError("product_unclear", f"The product hardly differs from its ground (by {contrast:.1f} of "
                          f"{CLEAR:.0f} Lab units).", _MASK_HINT)
     return _checked([_enlarged(figure, (height, width)) for figure in figures], contrast)
@@ -249,6 +255,28 @@ def _clearest(figures: list[Mask], edges: Edges) -> list[Mask]:
     return best
 
 
+def _lined(figures: list[Mask], edges: Edges) -> list[Mask]:
+    """What one closed line along edges encloses, where it says clearly better what is there; nothing where not.
+
+    A grey bottle on grey stone: colours find its cap, and its outline has gaps.
+    """
+    cut = np.logical_or.reduce(figures) if figures else np.zeros_like(edges.strong)
+    doubt = edges.doubt(cut) if figures and _least_alike(figures) >= ALIKE else 1.0
+    if len(figures) > 1 and edges.outside(cut) <= MOST_OUTSIDE and _least_alike(figures) >= ALIKE:
+        return []
+    line = closed_contour(edges)
+    if line is None:
+        return []
+    # A handle's hole is known by its colour, but not where colours found several things.
+    holes = np.asarray(ndimage.binary_fill_holes(cut)) & ~cut if len(figures) == 1 else np.zeros_like(cut)
+    found = _figures(line & ~holes)
+    if len(found) != 1:
+        return []
+    [mask] = found
+    clear = edges.outside(mask) < MOST_OUTSIDE and edges.flatness(mask) < MOST_FLAT
+    return found if clear and edges.doubt(mask) < doubt - LESS_DOUBT else []
+
+
 def _without_pinholes(mask: Mask) -> Mask:
     """Holes of less than 0.4 % of the figure are noise; larger ones are handles."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
@@ -282,10 +310,15 @@ def _checked(figures: list[Mask], contrast: float) -> Segmentation:
     if len(figures) > MOST_FIGURES:
         raise PhotoError("too_many_products", f"{len(figures)} products were found; {MOST_FIGURES} are placed at most.",
                          _MASK_HINT)
-    if len(figures) > 1 and (alike := min(_alikeness(figures[0], other) for other in figures[1:])) < 0.6:
+    if (alike := _least_alike(figures)) < ALIKE:
         raise PhotoError("products_differ", f"The products in the photo are not alike (at best {alike:.0%} of their "
                          "outlines agree).", "Leave one of them in the mask: `mask: mask.png` beside the photo.")
     return Segmentation(tuple(Figure(mask) for mask in figures), contrast)
+
+
+def _least_alike(figures: Sequence[Mask]) -> float:
+    """0..1: how alike the first and the other one are that is least like it."""
+    return min((_alikeness(figures[0], other) for other in figures[1:]), default=1.0)
 
 
 def _alikeness(one: Mask, other: Mask) -> float:
