@@ -8,8 +8,11 @@ from dataclasses import fields
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
+from scipy.stats import beta
 
 from benchmarks.sentinel_nuisances import LARGEST, Nuisance, draw, seen_through
 from benchmarks.sentinel_pixels import PixelRow
@@ -25,7 +28,18 @@ from benchmarks.sentinel_calibration import refiner_of
 from benchmarks.sentinel_defects import ROWS, SMEAR, misprint, rows_for
 from benchmarks.sentinel_products import DAMAGED, families_by_split, plans
 from benchmarks.sentinel_scoring import sights, stamp
-from benchmarks.sentinel_table import READERS, REASONS, TARGETS, Judged, auc, false_alarms, lines, page, roc
+from benchmarks.sentinel_table import (
+    READERS,
+    REASONS,
+    TARGETS,
+    Judged,
+    auc,
+    false_alarms,
+    lines,
+    page,
+    roc,
+    upper_bound,
+)
 
 
 def test_plans_keep_the_splits_and_are_balanced_from_the_start() -> None:
@@ -125,6 +139,23 @@ def test_false_alarms_are_bounded_by_products_not_by_pictures() -> None:
     assert few.share == many.share
     assert few.upper > 1.5 * many.upper
     assert few.by == {"check.estimator": 16}
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(30, 300), st.integers(1, 6), st.floats(0.005, 0.2), st.integers(0, 10_000))
+def test_a_bound_counts_what_is_independent(products: int, each: int, share: float, seed: int) -> None:
+    """Pictures that fail by themselves are as good as trials; those that fail with their product are one."""
+    rng = np.random.default_rng(seed)
+    cluster = np.repeat(np.arange(products), each)
+    together = np.repeat(rng.random(products) < share, each)
+    assume(together.any() and not together.all())
+    k = int(together.sum()) // each
+    exact = float(beta.ppf(0.95, k + 1, products - k))
+    assert upper_bound(together, cluster) == pytest.approx(exact, rel=0.06)
+    alone = np.zeros(products * each, np.bool_)
+    alone[rng.permutation(products)[:k] * each] = True      # one picture of k products
+    independent = float(beta.ppf(0.95, k + 1, products * each - k))
+    assert upper_bound(alone, cluster) == pytest.approx(independent, rel=0.06)
 
 
 def test_a_row_of_pixels_holds_only_with_both() -> None:
