@@ -62,11 +62,10 @@ WRONG_DEG, FLIP_DEG = 15.0, 120.0
 LEVEL = 0.95
 MAKERS = tuple(f"benchmarks/reference_{part}.py" for part in ("specs", "subjects", "grounds", "photos"))
 # What an answer depends on.
-SOURCES = ("pipeline/referencing.py", "pipeline/reference/photo.py", "pipeline/reference/hints.py",
-           "pipeline/reference/segmentation.py", "pipeline/reference/edges.py", "pipeline/reference/pose.py",
-           "pipeline/reference/points.py", "pipeline/reference/outline.py", "pipeline/reference/fit.py",
-           "pipeline/reference/search.py", "pipeline/reference/placement.py", "pipeline/reference/backplate.py",
-           "pipeline/reference/fill.py", "pipeline/reference/light.py", "pipeline/render/silhouettes.py")
+SOURCES = ("pipeline/referencing.py", "pipeline/render/silhouettes.py",
+           *(f"pipeline/reference/{part}.py" for part in (
+               "photo", "hints", "segmentation", "edges", "contour", "pose", "points", "outline", "fit", "search",
+               "placement", "backplate", "fill", "light")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,7 @@ class Fitter:
         largest = np.concatenate([_LARGEST[:SHARED], *[_LARGEST[SHARED:]] * len(figures)])
         best: tuple[float, F64, tuple[float, ...]] = (math.inf, values, ())
         for _ in range(steps):
-            energy, misfits, hessian, slope = self._system(values, mirrored, figures)
+            energy, misfits, hessian, slope = self._system(values, mirrored, figures, free)
             if energy < best[0]:
                 best = energy, values, misfits
             part = np.ix_(free, free)
@@ -169,7 +169,7 @@ class Fitter:
             values = values + step
             if float((np.abs(step) / largest).max()) < 0.01:
                 break
-        energy, misfits, hessian, _ = self._system(values, mirrored, figures)
+        energy, misfits, hessian, _ = self._system(values, mirrored, figures, free)
         if energy < best[0]:
             best = energy, values, misfits
         return Standing(best[1], tuple(mirrored), tuple(figures), best[0], best[2], self._spread_deg(best[1], hessian))
@@ -212,9 +212,9 @@ class Fitter:
         scale = self._focal / self._figures[figure].unit / np.maximum(-seen[:, 2:], 1e-3)
         return np.asarray(seen[:, :2] * scale.astype(points.dtype) + self._aside[figure].astype(points.dtype))
 
-    def _system(self, values: F64, mirrored: Sequence[bool], figures: Sequence[int]
+    def _system(self, values: F64, mirrored: Sequence[bool], figures: Sequence[int], free: NDArray[np.bool_]
                 ) -> tuple[float, tuple[float, ...], F64, F64]:
-        """Energy, misfits, Hessian (Gauss's) and slope."""
+        """Energy, misfits, Hessian (Gauss's) and slope; of outlines to what is ``free`` alone."""
         size = len(values)
         hessian, slope = np.zeros((size, size)), np.zeros(size)
         energy, misfits = 0.0, []
@@ -222,7 +222,8 @@ class Fitter:
             bodies = [number for number, its in enumerate(figures) if its == figure]
             columns = np.concatenate([np.arange(SHARED),
                                       *(SHARED + OWN * number + np.arange(OWN) for number in bodies)])
-            data, block, gradient = self._outline(values, columns, [mirrored[number] for number in bodies], figure)
+            data, block, gradient = self._outline(values, columns, [mirrored[number] for number in bodies], figure,
+                                                  free)
             energy += data
             misfits.append(math.sqrt(2.0 * data / SAYS))
             hessian[np.ix_(columns, columns)] += block
@@ -231,12 +232,11 @@ class Fitter:
         energy += 0.5 * float(residuals @ residuals) - self._usual(values, len(figures))
         return energy, tuple(misfits), hessian + jacobian.T @ jacobian, slope + jacobian.T @ residuals
 
-    def _outline(self, values: F64, columns: NDArray[np.int_], mirrored: Sequence[bool], figure: int
-                 ) -> tuple[float, F64, F64]:
+    def _outline(self, values: F64, columns: NDArray[np.int_], mirrored: Sequence[bool], figure: int,
+                 free: NDArray[np.bool_]) -> tuple[float, F64, F64]:
         """Of one figure and all bodies in it: energy, Hessian and slope of their common outline."""
         outline = self._figures[figure]
         part = values[columns]
-
         own = part[SHARED:].reshape(-1, OWN)
         everywhere = [self._places(self._mesh.points, part[:SHARED], each, mirror, figure)  # type: ignore[arg-type]
                       for each, mirror in zip(own, mirrored, strict=True)]
@@ -252,6 +252,8 @@ class Fitter:
             tried = np.concatenate([part[:SHARED], each])
             mine = np.r_[0:SHARED, SHARED + OWN * number + np.arange(OWN)]
             for column, other in zip(mine, tried + _TINY * np.eye(len(tried)), strict=True):
+                if not free[columns[column]]:
+                    continue
                 moved = self._places(points, other[:SHARED], other[SHARED:], mirror, figure)
                 moves[column, its] = (moved - at[its]) / _TINY
         distance, towards = outline.away(at)

@@ -22,8 +22,8 @@ class Hints(BaseModel):
     view: Annotated[View | None, Field(description="from where the photo was taken")] = None
     toe_direction: Annotated[float | None, Field(ge=0, lt=360, description="where the first product's front points in "
                                                  "the picture, degrees as on a clock: 0 up, 90 right")] = None
-    pair: Annotated[bool | None, Field(description="two figures are a left and a right one; default: for footwear")
-                    ] = None
+    pair: Annotated[bool | None, Field(description="two figures are a left and a right one, and one may be both; "
+                                       "default: for footwear")] = None
     mask: Annotated[str | None, Field(description="file beside the photo, product white on black")] = None
     light: Annotated[float | None, Field(ge=0, lt=360, description="where the light comes from in the picture, degrees "
                                          "as on a clock; default: read from the photo's shadows")] = None
