@@ -310,7 +310,7 @@ class Fitter:
         assert self._profile is not None
         column = SHARED + OWN * number
         away = (values[column] - self._profile + math.pi / 2) % math.pi - math.pi / 2
-        level = _level(values[_E])
+        level = levelness(values[_E])
         scale = level / math.radians(PROFILE_SPREAD_DEG)
         if abs(away) > math.radians(2.0 * PROFILE_SPREAD_DEG):
             return 2.0 * level, {}
@@ -318,7 +318,7 @@ class Fitter:
 
     def _usual(self, values: F64, count: int) -> float:
         """Energy that views from the side have less, so that no other is more probable for not being one."""
-        return 0.0 if self._profile is None else 0.5 * count * (2.0 * _level(values[_E])) ** 2
+        return 0.0 if self._profile is None else 0.5 * count * (2.0 * levelness(values[_E])) ** 2
 
     def _together(self, values: F64, figures: Sequence[int]) -> F64:
         """How far each product's middle is from their mean height over the floor, in standard deviations; and, of a
@@ -348,7 +348,7 @@ def _unusual(elevation: float) -> tuple[float, dict[int, float]]:
     return under, {_E: math.degrees(1.0) / ABOVE_SPREAD_DEG}
 
 
-def _level(elevation: float) -> float:
+def levelness(elevation: float) -> float:
     """0..1: how far a view is one from the side."""
     return min(1.0, max(0.0, 2.0 * (1.0 - math.degrees(elevation) / PROFILE_BELOW_DEG)))
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.mesh.types import Mesh
-from pipeline.reference.fit import SHARED, Fitter, Standing, turned
+from pipeline.reference.fit import SHARED, Fitter, Standing, levelness, turned
 from pipeline.reference.outline import MeshOutline, Outline
 from pipeline.reference.photo import Photo
 from pipeline.reference.points import surface_points
@@ -27,7 +27,7 @@ SAME_DEG = 10.0                # answers nearer to each other are one
 ODD_PAIR = 12.0                # energy of a pair of one foot, of fronts far apart
 CROSSED = 4.0                  # of a left shoe on the right of its pair
 ALONE_FITS = 0.8               # misfit: what one shoe fits so well is one
-TOUCHING = 3.0                 # energy of a pair that is seen as one figure
+TOUCHING, IN_PROFILE = 4.0, 8.0  # energy of a pair that is one figure; and of one from the side, which hides itself
 PAIR_AZIMUTHS, PAIR_ELEVATIONS_DEG, PAIRS_TRIED = 20, (8.0, 26.0, 42.0, 84.0), 10
 PLACE_STEPS, THINNED = 2, 5
 SOLE, BENT = 0.12, 0.012       # of a shoe's height; of its width
@@ -134,7 +134,7 @@ def _touching(fitter: Fitter, quick: Fitter, elevations: tuple[float, float]) ->
     for its, steps, kept in ((quick, FIRST_STEPS, PAIRS_TRIED), (fitter, MORE_STEPS, PURSUED)):
         tried = [its.fit(each.values, each.mirrored, each.figures, steps)
                  for each in _first_of_kind(sorted(tried, key=_energy))[:kept]]
-    return [replace(each, energy=each.energy + TOUCHING) for each in tried]
+    return [replace(each, energy=each.energy + TOUCHING + IN_PROFILE * levelness(float(each.values[0]))) for each in tried]
 
 
 def _energy(standing: Standing) -> float:
