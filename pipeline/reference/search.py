@@ -134,7 +134,8 @@ def _touching(fitter: Fitter, quick: Fitter, elevations: tuple[float, float]) ->
     for its, steps, kept in ((quick, FIRST_STEPS, PAIRS_TRIED), (fitter, MORE_STEPS, PURSUED)):
         tried = [its.fit(each.values, each.mirrored, each.figures, steps)
                  for each in _first_of_kind(sorted(tried, key=_energy))[:kept]]
-    return [replace(each, energy=each.energy + TOUCHING + IN_PROFILE * levelness(float(each.values[0]))) for each in tried]
+    return [replace(each, energy=each.energy + TOUCHING + IN_PROFILE * levelness(float(each.values[0])))
+            for each in tried]
 
 
 def _energy(standing: Standing) -> float:
