@@ -24,8 +24,13 @@ from pipeline.reference.segmentation import Segmentation
 # Standard deviations of the outlines of two products of a kind: of shoes, of pairs whose two outlines leave no other
 # answer, of what has a handle and of what is round, and where a person has said from where, or where the front points.
 MOST_MISFIT, MOST_MISFIT_PAIR, MOST_MISFIT_HANDLE, MOST_MISFIT_ROUND, MOST_MISFIT_TOLD = 1.1, 1.35, 1.0, 0.8, 1.5
+# A shoe alone whose direction is known to no better than this, mostly one from the side: how it is turned and from what
+# height it is seen are told by the same little of its outline.
+UNCERTAIN_DEG, MOST_MISFIT_UNCERTAIN = 6.0, 0.77
 LEAST_IOU = 0.7                # of ours in its own shape, which may be shorter or lower than the old one
 LEAST_MARGIN, LEAST_MARGIN_OTHERS = 3.5, 5.0   # energy: the best other answer is less probable by e^3.5; of no shoes
+# A shoe from straight above: what looks as likely is mostly one that is seen the other way round from some height.
+ABOVE_DEG, LEAST_MARGIN_ABOVE = 70.0, 2.0
 SURE_MARGIN = 10.0
 MOST_SPREAD_DEG = 9.5              # standard deviation of its orientation
 AS_GOOD = 1.0                  # energy: what fits alike, as a bottle does whichever way it is turned
@@ -141,11 +146,14 @@ class _Asked:
 
 
 def _asked(chosen: Answer, margin: float, outline: MeshOutline, hints: Hints, *, shoes: bool) -> _Asked:
-    least_margin = LEAST_MARGIN if shoes else LEAST_MARGIN_OTHERS
+    above = min(pose.elevation_deg for pose in chosen.poses) > ABOVE_DEG
+    least_margin = (LEAST_MARGIN_ABOVE if above else LEAST_MARGIN) if shoes else LEAST_MARGIN_OTHERS
     if hints.view is not None or hints.toe_direction is not None:
         return _Asked(MOST_MISFIT_TOLD, least_margin, math.inf)    # somebody has looked
     if not shoes:
         return _Asked(MOST_MISFIT_ROUND if outline.broadside is None else MOST_MISFIT_HANDLE, least_margin)
+    if len(chosen.poses) == 1 and chosen.spread_deg > UNCERTAIN_DEG:
+        return _Asked(MOST_MISFIT_UNCERTAIN, least_margin)
     return _Asked(MOST_MISFIT_PAIR if len(chosen.poses) == 2 and margin > SURE_MARGIN else MOST_MISFIT, least_margin)
 
 
