@@ -16,6 +16,7 @@ from pipeline.catalogue import Region
 from pipeline.sentinel import Expected, judge
 from pipeline.sentinel.checks.label_legibility import blur_labels, label_legibility, swap_one_glyph
 from pipeline.sentinel.checks.logo_sharpness import blur_logos, logo_sharpness, wash_out_logos
+from pipeline.sentinel.checks.texture import texture
 from pipeline.sentinel.injectors import defocus
 from pipeline.sentinel.lettering import folded, lines_of, share_right
 from pipeline.sentinel.occurrences import occurrences
@@ -223,6 +224,18 @@ def test_lines_are_found_read_and_kept_apart() -> None:
     assert share == pytest.approx(8 / 9)
     assert "350" in said
     assert lines_of(np.full((120, 400, 3), 255, np.uint8), "NOTHING") == []
+
+
+def test_a_print_at_the_rim_may_reach_beyond_the_product_s_box(scene: Scene) -> None:
+    """Its upper half is hardly covered, as at the rim of a small shoe: what shows of the product begins below it."""
+    expected = scene.expected
+    [label] = occurrences(expected, [LABEL])
+    middle = (label.bbox[1] + label.bbox[3]) // 2
+    covered = expected.alpha.copy()
+    covered[:middle] = np.minimum(covered[:middle], 0.4)
+    faint = replace(expected, alpha=covered)
+    for check in (label_legibility, logo_sharpness, texture):
+        assert check(faint, faint.display, REGIONS)
 
 
 def test_letters_compare_without_case_spaces_signs_and_accents() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from pipeline.catalogue import Region
 from pipeline.sentinel.evidence import bbox_of
 from pipeline.sentinel.occurrences import Occurrence, occurrences, uv_jacobian
 from pipeline.sentinel.sharpness import PRINT_GAIN, Blur, fit_blur, luma_of
-from pipeline.sentinel.types import U8, BBox, Expected
+from pipeline.sentinel.types import U8, Expected
 
 F32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -143,12 +143,18 @@ def softness_elsewhere(expected: Expected, observed: U8, found: Sequence[Occurre
     if box is None:
         return 0.0
     window = (slice(box[1], box[3]), slice(box[0], box[2]))
-    plain = minimum_filter(expected.alpha[window] > 0.99, 5)
-    for occurrence in found:
-        x0, y0, x1, y1 = _moved(occurrence.bbox, box)
-        plain[y0:y1, x0:x1] &= ~occurrence.mask
+    plain = minimum_filter(expected.alpha[window] > 0.99, 5) & clear_of(found, expected.alpha.shape)[window]
     overall = fit_blur(luma_of(expected.display[window]), luma_of(observed[window]), plain)
     return overall.sigma if overall is not None and overall.correlation >= RECOGNISED else 0.0
+
+
+def clear_of(found: Iterable[Occurrence], size: tuple[int, ...]) -> Bools:
+    """(H, W) of a frame where none of what was found is. A print at the rim may reach beyond the product's box."""
+    clear = np.ones(size, np.bool_)
+    for occurrence in found:
+        x0, y0, x1, y1 = occurrence.bbox
+        clear[y0:y1, x0:x1] &= ~occurrence.mask
+    return clear
 
 
 def excess(sigma: float, elsewhere: float) -> float:
@@ -189,8 +195,3 @@ def _share_shown(expected: Expected, occurrence: Occurrence) -> float:
     whole = 0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
     # Pixels beside an edge have no slope of their own.
     return float(known.mean()) * len(area) / max(whole, 1e-12)
-
-
-def _moved(bbox: BBox, origin: BBox) -> BBox:
-    """A box in the coordinates of another's corner; a print's pixels always lie within the product's box."""
-    return bbox[0] - origin[0], bbox[1] - origin[1], bbox[2] - origin[0], bbox[3] - origin[1]

@@ -14,6 +14,7 @@ from pipeline.sentinel.evidence import bbox_of, side_by_side
 from pipeline.sentinel.injectors import defocus
 from pipeline.sentinel.legible_seams import legible_seams
 from pipeline.sentinel.occurrences import occurrences
+from pipeline.sentinel.prints import clear_of
 from pipeline.sentinel.registry import Estimator, check
 from pipeline.sentinel.sharpness import Blur, fit_blur, luma_of
 from pipeline.sentinel.tiles import Reference, Tiles, compare, reference
@@ -150,12 +151,8 @@ def _at(expected: Expected, observed: U8, tiles: Tiles, estimator: str, badness:
 
 def _free_of_prints(expected: Expected, regions: Sequence[Region], box: BBox) -> Bools:
     """(h, w) of the product's box, without labels, logos and seams that checks of their own read."""
-    free = np.ones((box[3] - box[1], box[2] - box[0]), bool)
     prints = occurrences(expected, [region for region in regions if region.kind != "stitching"])
-    for occurrence in (*prints, *legible_seams(expected, regions)):
-        x0, y0, x1, y1 = occurrence.bbox
-        free[y0 - box[1]:y1 - box[1], x0 - box[0]:x1 - box[0]] &= ~occurrence.mask
-    return free
+    return clear_of((*prints, *legible_seams(expected, regions)), expected.alpha.shape)[box[1]:box[3], box[0]:box[2]]
 
 
 def _patch(expected: Expected, regions: Sequence[Region], radius_px: float, most: bool) -> F32:
