@@ -91,9 +91,18 @@ def over_photo(product: F32, plate: NDArray[np.uint8]) -> NDArray[np.uint8]:
     The composite is made in display-linear light: a photo holds colours that no scene reaches through the view
     transform.
     """
+    return laid_over(displayed(product), plate)
+
+
+def displayed(product: F32) -> F32:
+    """Premultiplied linear (H, W, 4) through the view transform, still premultiplied and linear."""
     alpha = product[..., 3:4]
-    front = view_transform(product[..., :3] / np.maximum(alpha, 1e-4))
-    return quantise(srgb_encode(front * alpha + srgb_decode(plate) * (1.0 - alpha)))
+    return np.concatenate([view_transform(product[..., :3] / np.maximum(alpha, 1e-4)) * alpha, alpha], axis=-1)
+
+
+def laid_over(front: F32, plate: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What :func:`displayed` gives, over a photo (H, W, 3) of sRGB codes."""
+    return quantise(srgb_encode(front[..., :3] + srgb_decode(plate) * (1.0 - front[..., 3:4])))
 
 
 def from_display(image: NDArray[np.uint8]) -> F32:

@@ -8,16 +8,20 @@ from functools import cache
 
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pipeline.catalogue import PhotoLight
 from pipeline.reference.backplate import backplate
 from pipeline.refine.in_photo import photographed
 from pipeline.render.in_photo import in_photo
 from pipeline.render.types import Replaced
 from pipeline.sentinel import expected_from
 from pipeline.sentinel.checks.photo import leave_ghost, photo, tint_plate
+from pipeline.sentinel.checks.texture import texture
+from pipeline.sentinel.injectors import defocus
 from pipeline.sentinel.types import U8, Expected
 from tests.photographed import ellipse, staged
 from tests.sentinel_scene import shoe_scene
@@ -100,6 +104,26 @@ def test_a_product_that_covers_the_old_one_leaves_nothing_to_look_for() -> None:
     covered = replace(scene(), replaced=replace(before(), mask=np.asarray(small)))
     [ghost] = [m for m in photo(covered, covered.display, ()) if m.estimator == "ghost"]
     assert not ghost.applicable
+
+
+@pytest.mark.parametrize("blur_px", [0.0, 0.7, 1.6])
+def test_a_product_as_soft_as_its_photo_is_in_focus(blur_px: float) -> None:
+    """The lens of the photo is the product's too: only what is softer than that is out of focus."""
+    codes = np.full((SIDE, SIDE, 3), 150, np.uint8)
+    sharp = shoe_scene(SIDE, SIDE, white=False).passes
+    shot = replace(sharp.shot, light=PhotoLight(blur_px=blur_px))
+    passes = in_photo(replace(sharp, shot=shot), Replaced(codes, sharp.alpha > 0.5, codes))
+    made, expected = photographed(passes.display, passes), expected_from(passes)
+
+    def softness(image: U8) -> float:
+        [value] = [m.value for m in texture(expected, image, ()) if m.estimator == "global_blur_sigma"]
+        assert value is not None
+        return value
+
+    assert softness(made) < 0.4
+    assert softness(defocus(expected, made, (), sigma_px=1.6)) > 1.0
+    away = cv2.dilate((passes.alpha > 0.0).astype(np.uint8), np.ones((17, 17), np.uint8)) == 0
+    assert np.array_equal(expected.display[away], codes[away])
 
 
 def test_passes_before_a_photo_show_it_exactly() -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.colour import quantise, srgb_decode, srgb_encode
+from pipeline.lens import missing_blur, softened
 from pipeline.refine.factory import PresetFactory
 from pipeline.refine.lock_plate import SPREAD, plate_behind
 from pipeline.refine.provenance import COMPOSED, RENDERED
@@ -23,8 +24,6 @@ from pipeline.refine.types import Refined, Refiner, RefineRequest, RefinerIdenti
 from pipeline.render.types import ControlPasses
 
 VERSION = 1
-OWN_BLUR_PX = 0.45             # sigma of a render's own pixels, measured as a photo's lens is
-LEAST_BLUR_PX = 0.2            # of what is added; less is not seen
 GRAIN_SIZE_PX = 0.6            # sigma: a camera's noise is not white after its demosaicing
 
 
@@ -73,10 +72,7 @@ def photographed(pixels: NDArray[np.uint8], passes: ControlPasses) -> NDArray[np
     seen, plate = srgb_decode(pixels), srgb_decode(replaced.plate)
     behind = plate_behind(seen, plate, passes.alpha <= 0.0, SPREAD)
     product = np.maximum(seen - (1.0 - alpha) * behind, 0.0) * (alpha > 0.0)
-    blur = 0.0 if light is None else max(light.blur_px ** 2 - OWN_BLUR_PX ** 2, 0.0) ** 0.5
-    if blur >= LEAST_BLUR_PX:
-        product, alpha = (np.stack([ndimage.gaussian_filter(layer[..., channel], blur)
-                                    for channel in range(layer.shape[2])], axis=-1) for layer in (product, alpha))
+    product, alpha = (softened(layer, missing_blur(light)) for layer in (product, alpha))
     coded = srgb_encode(product + (1.0 - alpha) * plate)
     if light is not None and light.grain > 0.0:
         coded = coded + _grain(passes.shot.backplate, alpha.shape[:2], light.grain) / 255.0 * alpha

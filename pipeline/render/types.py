@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.catalogue import Shot
-from pipeline.colour import over_photo, to_display
+from pipeline.colour import displayed, laid_over, over_photo, to_display
+from pipeline.lens import missing_blur, softened
 
 F32 = NDArray[np.float32]
 U32 = NDArray[np.uint32]
@@ -75,6 +76,14 @@ class ControlPasses:
         if self.replaced is not None:
             return over_photo(self.product, self.replaced.plate)
         return to_display(self.product, self.plate, self.white_backdrop)
+
+    @property
+    def faithful(self) -> NDArray[np.uint8]:
+        """(H, W, 3) sRGB codes of what a faithful image shows: :attr:`display`, as soft as the photo it stands in."""
+        blur = missing_blur(self.shot.light)
+        if self.replaced is None or blur == 0.0:
+            return self.display
+        return laid_over(softened(displayed(self.product), blur), self.replaced.plate)
 
     @property
     def mask(self) -> NDArray[np.bool_]:

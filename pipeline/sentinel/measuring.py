@@ -21,7 +21,7 @@ def expected_from(passes: ControlPasses) -> Expected:
         shot=passes.shot, camera=passes.camera, white_backdrop=passes.white_backdrop,
         key_chromaticity=passes.key_chromaticity, toe_direction=passes.toe_direction,
         material_names=passes.material_names, material_kinds=passes.material_kinds,
-        display=passes.display, plate=passes.plate,
+        display=passes.faithful, plate=passes.plate,
         alpha=passes.alpha, diffuse_albedo=passes.diffuse_albedo, diffuse=passes.diffuse, specular=passes.specular,
         emissive=passes.emissive, uv=passes.uv, normal=passes.normal, depth=passes.depth,
         instance_id=passes.instance_id, material_id=passes.material_id, chart_id=passes.chart_id,
