@@ -180,7 +180,8 @@ def measured(made: Synthetic) -> Row:
             "code": problem.code if problem else "", "accepted": problem is None,
             "margin": round(min(solved.placement.margin, 99.0), 2), "filled": round(solved.placement.iou, 4),
             "misfit": round(answer.misfit, 3), "spread_deg": round(answer.spread_deg, 2),
-            "strain": round(answer.strain, 2), "elevation_deg": round(answer.poses[0].elevation_deg, 1)}
+            "strain": round(answer.strain, 2), "handle": round(answer.handle_shown, 3),
+            "elevation_deg": round(answer.poses[0].elevation_deg, 1)}
     # Of what was refused, too: is it the right things that are refused?
     row["figures"] = [figure_errors(spec.kind, truth, solved.placement.chosen[index],
                                    pair=len(made.figures) > 1)

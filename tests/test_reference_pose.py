@@ -335,6 +335,22 @@ def test_a_bottle_of_other_shoulders_is_seen_from_the_same_height(shoe: Mesh, el
     assert abs(found.chosen[0].elevation_deg - elevation) < 8
 
 
+@pytest.mark.parametrize(("azimuth", "shows"), [(0.0, True), (40.0, True), (90.0, False), (-90.0, False)])
+def test_a_handle_that_is_behind_or_in_front_of_its_mug_tells_nothing(shoe: Mesh, azimuth: float, *, shows: bool
+                                                                     ) -> None:
+    ours = mug(shoe, 1.6)
+    with SilhouetteRenderer(ours, cells=64) as renderer:
+        seen = figure(renderer.draw, view_of(ours, azimuth, 14))
+        found = placed_in(ours, pose_atlas(ours, renderer.draw, partners=False), renderer.draw, seen, pairs=False)
+    assert (found.answer.handle_shown > 0.04) is shows
+    assert shows or found.problem is not None
+
+
+def test_a_box_has_no_handle(shoe: Mesh) -> None:
+    assert MeshOutline(mug(shoe, 1.6)).handle.any()
+    assert not MeshOutline(long_box(shoe, Front("+x", 1.0, "manifest"))).handle.any()
+
+
 def test_a_mug_from_the_side_may_have_a_longer_handle_or_be_turned(shoe: Mesh) -> None:
     """Its owner has to say; from above the handle points somewhere whatever its reach."""
     ours, old = mug(shoe, 0.8), mug(shoe, 1.0)

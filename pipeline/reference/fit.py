@@ -185,6 +185,18 @@ class Fitter:
                            for each in values[SHARED::OWN])
         return math.degrees(math.sqrt(float(variances[_E]) + azimuth))
 
+    def handle_shown(self, standing: Standing) -> float:
+        """Share of the outline that is the handle's, of the product where it is least; 1 of what has none."""
+        if self._axis is not None or not self._mesh.handle.any():
+            return 1.0
+        shares = []
+        for number, figure in enumerate(standing.figures):
+            places = self._places(self._mesh.points, standing.values[:SHARED], standing.own(number),  # type: ignore[arg-type]
+                                  standing.mirrored[number], figure)
+            rim = self._mesh.seen(places, self._figures[figure].reach)  # type: ignore[arg-type]
+            shares.append(float(self._mesh.handle[rim].mean()) if len(rim) else 0.0)
+        return min(shares)
+
     def linear(self, values: F64, own: F64, mirrored: bool) -> F64:
         """(3, 3) from the mesh's axes to the camera's, stretched."""
         scale = np.ones(3)

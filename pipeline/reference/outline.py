@@ -26,6 +26,7 @@ Index = NDArray[np.int64]
 FIELD_SIDE = 320               # px of a figure's distance field
 BEYOND = 1.3                   # of the figure's extent: how far the field reaches
 BROAD = 1.05                   # times as far spread along as across, and a product is not round
+STANDS_OUT, NARROWER = 1.06, 0.6  # of the body's breadth: what is farther from its other end is a handle, and narrow
 SAMPLES = 160                  # along a figure's outline
 DRAWN_SIDE = 144               # px of the square in which a mesh's outline is looked for
 HOLE = 16                      # px there: smaller gaps are gaps between points
@@ -107,6 +108,20 @@ class MeshOutline:
         spreads, axes = np.linalg.eigh(np.cov(self.points[:, [0, 2]].T))
         along = axes[:, 1]
         return float(np.arctan2(-along[1], along[0])) if spreads[1] > BROAD**2 * spreads[0] else None
+
+    @cached_property
+    def handle(self) -> NDArray[np.bool_]:
+        """(N,) which points stand out, along the plan's longer axis, beyond a body that is as long as it is broad; none
+        where what stands out is not much narrower, as of a box."""
+        azimuth = self.broadside
+        if azimuth is None:
+            return np.zeros(len(self.points), np.bool_)
+        along = self.points[:, [0, 2]] @ np.array([np.cos(azimuth), -np.sin(azimuth)], np.float32)
+        across = self.points[:, [0, 2]] @ np.array([np.sin(azimuth), np.cos(azimuth)], np.float32)
+        body = float(np.ptp(across))
+        ends = along - along.min(), along.max() - along
+        out = np.asarray(min(ends, key=np.median) > STANDS_OUT * body)
+        return out if out.any() and float(np.ptp(across[out])) < NARROWER * body else np.zeros_like(out)
 
     def seen(self, places: F32, reach: float) -> Index:
         """Which of (N, 2) projected points are on the outline: one for each of its pixels, the outermost."""

@@ -23,14 +23,15 @@ from pipeline.reference.segmentation import Segmentation
 
 # Standard deviations of the outlines of two products of a kind: of shoes, of pairs whose two outlines leave no other
 # answer, of what has a handle and of what is round, and where a person has said from where, or where the front points.
-MOST_MISFIT, MOST_MISFIT_PAIR, MOST_MISFIT_HANDLE, MOST_MISFIT_ROUND, MOST_MISFIT_TOLD = 1.1, 1.35, 1.0, 0.8, 1.5
+MOST_MISFIT, MOST_MISFIT_PAIR, MOST_MISFIT_HANDLE, MOST_MISFIT_ROUND, MOST_MISFIT_TOLD = 1.1, 1.35, 0.8, 0.8, 1.5
 # A shoe alone whose direction is known to no better than this, mostly one from the side: how it is turned and from what
 # height it is seen are told by the same little of its outline.
 UNCERTAIN_DEG, MOST_MISFIT_UNCERTAIN = 6.0, 0.77
 LEAST_IOU = 0.7                # of ours in its own shape, which may be shorter or lower than the old one
 LEAST_MARGIN, LEAST_MARGIN_OTHERS = 3.5, 5.0   # energy: the best other answer is less probable by e^3.5; of no shoes
-# A shoe from straight above: what looks as likely is mostly one that is seen the other way round from some height.
-ABOVE_DEG, LEAST_MARGIN_ABOVE = 70.0, 2.0
+# A shoe from straight above that fits well: what looks as likely is mostly one the other way round from some height.
+ABOVE_DEG, LEAST_MARGIN_ABOVE, MOST_MISFIT_ABOVE = 70.0, 2.0, 0.8
+LEAST_HANDLE = 0.04            # of the outline: a handle that hardly shows on it says nothing of where it is
 SURE_MARGIN = 10.0
 MOST_SPREAD_DEG = 9.5              # standard deviation of its orientation
 AS_GOOD = 1.0                  # energy: what fits alike, as a bottle does whichever way it is turned
@@ -143,13 +144,16 @@ class _Asked:
     most_misfit: float
     least_margin: float
     most_spread_deg: float = MOST_SPREAD_DEG
+    least_handle: float = LEAST_HANDLE
 
 
 def _asked(chosen: Answer, margin: float, outline: MeshOutline, hints: Hints, *, shoes: bool) -> _Asked:
-    above = min(pose.elevation_deg for pose in chosen.poses) > ABOVE_DEG
+    above = chosen.misfit < MOST_MISFIT_ABOVE and min(pose.elevation_deg for pose in chosen.poses) > ABOVE_DEG
     least_margin = (LEAST_MARGIN_ABOVE if above else LEAST_MARGIN) if shoes else LEAST_MARGIN_OTHERS
     if hints.view is not None or hints.toe_direction is not None:
-        return _Asked(MOST_MISFIT_TOLD, least_margin, math.inf)    # somebody has looked
+        # Somebody has looked; but from where says nothing of where a hidden handle is.
+        handle = LEAST_HANDLE if hints.toe_direction is None else 0.0
+        return _Asked(MOST_MISFIT_TOLD, least_margin, math.inf, handle)
     if not shoes:
         return _Asked(MOST_MISFIT_ROUND if outline.broadside is None else MOST_MISFIT_HANDLE, least_margin)
     if len(chosen.poses) == 1 and chosen.spread_deg > UNCERTAIN_DEG:
@@ -164,7 +168,8 @@ def _problem(chosen: Answer, margin: float, asked: _Asked) -> PhotoError | None:
                           f"{LEAST_IOU:.0%} and {asked.most_misfit:.1f} times are accepted.",
                           "Choose a photo of a product of similar shape, say `view: top`, `three-quarter` or `side`, "
                           "or draw the product white on black into mask.png and name it: `mask: mask.png`.")
-    if margin < asked.least_margin or chosen.spread_deg > asked.most_spread_deg:
+    if (margin < asked.least_margin or chosen.spread_deg > asked.most_spread_deg
+            or chosen.handle_shown < asked.least_handle):
         return PhotoError("pose_ambiguous", "Different poses fit nearly as well.", "Say where the front points: "
                           "`toe_direction: 135`, degrees as on a clock, 0 up; or from where the photo was taken: "
                           "`view: top`.")

@@ -47,6 +47,7 @@ class Answer:
     misfit: float                          # of the figure that is filled worst, in standard deviations of two shapes
     spread_deg: float                      # standard deviation of a product's orientation
     strain: float                          # how unlike ours the old product is taken to be, in standard deviations
+    handle_shown: float = 1.0              # share of the outline that is its handle's; 1 of what has none
 
     @property
     def iou(self) -> float:
@@ -106,7 +107,7 @@ def find_answers(mesh: Mesh, outline: MeshOutline, atlas: PoseAtlas, draw: Draw,
             poses = sorted(poses, key=lambda pose: _rightwards(pose, mesh))
         odd = _oddness(poses, mesh, inside) if pair else 0.0
         answers.append(Answer(tuple(poses), standing.energy + odd, max(standing.misfits), standing.spread_deg,
-                              standing.strain))
+                              standing.strain, fitter.handle_shown(standing)))
     return _distinct(sorted(answers, key=lambda answer: answer.energy))
 
 
