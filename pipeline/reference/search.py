@@ -94,7 +94,7 @@ def find_answers(mesh: Mesh, outline: MeshOutline, atlas: PoseAtlas, draw: Draw,
     else:
         fitted = [fitter.fit(values, mirrored, everyone, MORE_STEPS)
                   for values, mirrored in _together(alone, partners=partners)]
-    if touching and long_axis is not None and min(max(each.misfits) for each in fitted) > ALONE_FITS:
+    if touching and long_axis is not None and min((max(each.misfits) for each in fitted), default=0.0) > ALONE_FITS:
         fitted += _touching(fitter, fitter_of(outline.thinned(THINNED)), elevations)
     answers = []
     for standing in fitted:
