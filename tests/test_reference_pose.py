@@ -342,7 +342,7 @@ def test_a_handle_that_is_behind_or_in_front_of_its_mug_tells_nothing(shoe: Mesh
     with SilhouetteRenderer(ours, cells=64) as renderer:
         seen = figure(renderer.draw, view_of(ours, azimuth, 14))
         found = placed_in(ours, pose_atlas(ours, renderer.draw, partners=False), renderer.draw, seen, pairs=False)
-    assert (found.answer.handle_shown > 0.04) is shows
+    assert (found.answer.handle_shown > 0.07) is shows
     assert shows or found.problem is not None
 
 

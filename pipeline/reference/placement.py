@@ -31,7 +31,9 @@ LEAST_IOU = 0.7                # of ours in its own shape, which may be shorter 
 LEAST_MARGIN, LEAST_MARGIN_OTHERS = 3.5, 5.0   # energy: the best other answer is less probable by e^3.5; of no shoes
 # A shoe from straight above that fits well: what looks as likely is mostly one the other way round from some height.
 ABOVE_DEG, LEAST_MARGIN_ABOVE, MOST_MISFIT_ABOVE = 70.0, 2.0, 0.8
-LEAST_HANDLE = 0.04            # of the outline: a handle that hardly shows on it says nothing of where it is
+# Of bottles and mugs: how high their shoulders are and from what height they are seen look alike.
+LEAST_MARGIN_ROUND = 12.0
+LEAST_HANDLE = 0.07            # of the outline: a handle that hardly shows on it says nothing of where it is
 SURE_MARGIN = 10.0
 MOST_SPREAD_DEG = 9.5              # standard deviation of its orientation
 AS_GOOD = 1.0                  # energy: what fits alike, as a bottle does whichever way it is turned
@@ -149,7 +151,9 @@ class _Asked:
 
 def _asked(chosen: Answer, margin: float, outline: MeshOutline, hints: Hints, *, shoes: bool) -> _Asked:
     above = chosen.misfit < MOST_MISFIT_ABOVE and min(pose.elevation_deg for pose in chosen.poses) > ABOVE_DEG
-    least_margin = (LEAST_MARGIN_ABOVE if above else LEAST_MARGIN) if shoes else LEAST_MARGIN_OTHERS
+    round_body = outline.broadside is None or bool(outline.handle.any())
+    least_margin = ((LEAST_MARGIN_ABOVE if above else LEAST_MARGIN) if shoes else
+                    LEAST_MARGIN_ROUND if round_body else LEAST_MARGIN_OTHERS)
     if hints.view is not None or hints.toe_direction is not None:
         # Somebody has looked; but from where says nothing of where a hidden handle is.
         handle = LEAST_HANDLE if hints.toe_direction is None else 0.0
