@@ -22,8 +22,8 @@ from pipeline.reference.search import Answer, find_answers
 from pipeline.reference.segmentation import Segmentation
 
 # Standard deviations of the outlines of two products of a kind: of shoes, of pairs whose two outlines leave no other
-# answer, of what has a handle and of what is round, and where a person has said from where, or where the front points.
-MOST_MISFIT, MOST_MISFIT_PAIR, MOST_MISFIT_HANDLE, MOST_MISFIT_ROUND, MOST_MISFIT_TOLD = 1.1, 1.35, 0.8, 0.8, 1.5
+# answer, of others, and where a person has said from where, or where the front points.
+MOST_MISFIT, MOST_MISFIT_PAIR, MOST_MISFIT_OTHERS, MOST_MISFIT_TOLD = 1.1, 1.35, 0.8, 1.5
 # A shoe alone whose direction is known to no better than this, mostly one from the side: how it is turned and from what
 # height it is seen are told by the same little of its outline.
 UNCERTAIN_DEG, MOST_MISFIT_UNCERTAIN = 6.0, 0.77
@@ -159,7 +159,7 @@ def _asked(chosen: Answer, margin: float, outline: MeshOutline, hints: Hints, *,
         handle = LEAST_HANDLE if hints.toe_direction is None else 0.0
         return _Asked(MOST_MISFIT_TOLD, least_margin, math.inf, handle)
     if not shoes:
-        return _Asked(MOST_MISFIT_ROUND if outline.broadside is None else MOST_MISFIT_HANDLE, least_margin)
+        return _Asked(MOST_MISFIT_OTHERS, least_margin)
     if len(chosen.poses) == 1 and chosen.spread_deg > UNCERTAIN_DEG:
         return _Asked(MOST_MISFIT_UNCERTAIN, least_margin)
     return _Asked(MOST_MISFIT_PAIR if len(chosen.poses) == 2 and margin > SURE_MARGIN else MOST_MISFIT, least_margin)
