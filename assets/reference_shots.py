@@ -25,7 +25,7 @@ from pipeline.render import Textures, shot_to_dict
 from pipeline.render.textures import load_textures
 from pipeline.store import Artifact, ArtifactWriter
 
-VERSION = 4
+VERSION = 5
 ATLAS = "atlas-{}.npz"         # silhouettes of the mesh from all around; {}: whether with its mirror image
 
 spec = sku_spec("reference_shots", deps=[product_mesh.spec], group="reference", kinds={"python"}, version=VERSION,

@@ -62,10 +62,10 @@ WRONG_DEG, FLIP_DEG = 15.0, 120.0
 LEVEL = 0.95
 MAKERS = tuple(f"benchmarks/reference_{part}.py" for part in ("specs", "subjects", "grounds", "photos"))
 # What an answer depends on.
-SOURCES = ("pipeline/referencing.py", "pipeline/render/silhouettes.py",
+SOURCES = ("pipeline/referencing.py", "pipeline/render/fast.py",
            *(f"pipeline/reference/{part}.py" for part in (
-               "photo", "hints", "segmentation", "edges", "contour", "pose", "points", "outline", "fit", "search",
-               "placement", "backplate", "fill", "light")))
+               "photo", "hints", "segmentation", "edges", "contour", "pose", "points", "outline", "interior", "fit",
+               "search", "placement", "backplate", "fill", "light")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,8 @@ def measured(made: Synthetic) -> Row:
             "code": problem.code if problem else "", "accepted": problem is None,
             "margin": round(min(solved.placement.margin, 99.0), 2), "filled": round(solved.placement.iou, 4),
             "misfit": round(answer.misfit, 3), "spread_deg": round(answer.spread_deg, 2),
-            "strain": round(answer.strain, 2), "handle": round(answer.handle_shown, 3),
+            "strain": round(answer.strain, 2), "inside": round(answer.inside, 3),
+            "handle": round(answer.handle_shown, 3),
             "elevation_deg": round(answer.poses[0].elevation_deg, 1)}
     # Of what was refused, too: is it the right things that are refused?
     row["figures"] = [figure_errors(spec.kind, truth, solved.placement.chosen[index],

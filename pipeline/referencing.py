@@ -37,17 +37,17 @@ from pipeline.reference.points import PointSilhouettes
 from pipeline.reference.segmentation import Figure
 from pipeline.render import Textures
 from pipeline.render.fast import FastRenderer
-from pipeline.render.silhouettes import SilhouetteRenderer
 from pipeline.render.types import CameraMatrices
 from pipeline.settings import SegmentationSettings
 
 U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 Finder = Callable[[U8], Segmentation]
 Read = Callable[[str], bytes | None]       # a file beside the photo, by name; None where there is none
 
 SHEET_SIDE, TILE_SIDE = 900, 300           # px
 UNCONTESTED = 99.0            # of a margin: there is no other answer
-CELLS = 80                     # about a pixel of the silhouettes that are compared
 ATLAS_POINTS = 8_000           # enough for 48 px
 _CHOSEN, _OTHER, _FOUND = (20, 150, 70), (110, 110, 110), (230, 0, 200)
 
@@ -62,6 +62,31 @@ class Solved:
     placement: Placement
 
 
+class DepthRenderer:
+    """Draws how far away one mesh is, and nothing of its maps. Use as a context manager."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self._plain, self._no_maps, self._renderer = untextured(mesh), Textures({}), FastRenderer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+                 ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._renderer.close()
+
+    def draw(self, view: F64, lens: F64, side: int) -> F32:
+        """(side, side) metres along the view axis, +inf where nothing is; see :data:`pipeline.reference.DrawDepth`."""
+        return self.seen(CameraMatrices(view, with_range(lens, view)), (side, side))
+
+    def seen(self, camera: CameraMatrices, size: tuple[int, int]) -> F32:
+        """(H, W) likewise; ``size`` is (width, height)."""
+        return self._renderer.draw(self._plain, self._no_maps, camera, size).depth
+
+
 class PhotoSolver:
     """Places one mesh in photos; what all of them are compared with is drawn once. Use as a context manager."""
 
@@ -71,7 +96,7 @@ class PhotoSolver:
         self._find = find
         self._mesh, self._pairs = mesh, category == "footwear"
         self.atlases = dict(atlases or {})
-        self._outline, self._exact = MeshOutline(mesh), SilhouetteRenderer(mesh, cells=CELLS)
+        self._outline, self._exact = MeshOutline(mesh), DepthRenderer(mesh)
 
     def __enter__(self) -> Self:
         return self
@@ -95,7 +120,7 @@ class PhotoSolver:
         atlas = self._atlas(self._pairs if hints.pair is None else hints.pair)
         placement = place(self._mesh, self._outline, atlas, self._exact.draw, photo, found, hints, pairs=self._pairs)
         if len(placement.chosen) > len(found.figures):
-            found = _parted(found, self._mesh, photo, placement.chosen)
+            found = _parted(found, self._exact, photo, placement.chosen)
         return Solved(photo, hints, found, placement)
 
     def _atlas(self, partners: bool) -> PoseAtlas:
@@ -147,7 +172,7 @@ def as_dict(solved: Solved, mesh: Mesh) -> dict[str, Any]:
     height, width = solved.photo.pixels.shape[:2]
     return {"size": [width, height], "figures": len(solved.found.figures), "accepted": placement.problem is None,
             "problem": placement.problem.as_dict() if placement.problem else None,
-            "margin": round(min(placement.margin, UNCONTESTED), 2),
+            "margin": round(min(placement.margin, UNCONTESTED), 2), "inside": round(placement.answer.inside, 3),
             "chosen": [told(pose) for pose in placement.chosen],
             "candidates": [[told(pose) for pose in poses] for poses in placement.candidates]}
 
@@ -192,12 +217,10 @@ def untextured(mesh: Mesh) -> Mesh:
                                          for material in mesh.materials))
 
 
-def _parted(found: Segmentation, mesh: Mesh, photo: Photo, poses: Sequence[Pose]) -> Segmentation:
+def _parted(found: Segmentation, renderer: DepthRenderer, photo: Photo, poses: Sequence[Pose]) -> Segmentation:
     """What was found, each pixel given to the product that is seen there, or nearest to where one is seen."""
     height, width = photo.pixels.shape[:2]
-    with FastRenderer() as renderer:
-        depths = np.stack([renderer.draw(untextured(mesh), Textures({}), camera_of(photo, pose), (width, height)).depth
-                           for pose in poses])
+    depths = np.stack([renderer.seen(camera_of(photo, pose), (width, height)) for pose in poses])
     nearest = depths.argmin(axis=0)
     seen = [np.isfinite(depths).any(axis=0) & (nearest == number) for number in range(len(poses))]
     away = np.stack([cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) for mask in seen])
@@ -215,13 +238,21 @@ def _drawn(mesh: Mesh, textures: Textures, photo: Photo, poses: Sequence[Pose]) 
 def camera_of(photo: Photo, pose: Pose) -> CameraMatrices:
     """The photo's camera, with the mesh where a pose puts it."""
     height, width = photo.pixels.shape[:2]
-    far = 5.0 * float(np.linalg.norm(np.asarray(pose.view)[:3, 3])) + 1e-6
+    view = np.asarray(pose.view, np.float64)
+    return CameraMatrices(view, with_range(np.diag([2.0 * photo.focal_px / width, 2.0 * photo.focal_px / height,
+                                                    0.0, 0.0]), view))
+
+
+def with_range(lens: F64, view: F64) -> F64:
+    """4×4 camera → clip space: a lens, of whose matrix the rows of x and y count, and planes around what a 4×4 view
+    looks at."""
+    far = 5.0 * float(np.linalg.norm(view[:3, 3])) + 1e-6
     near = far * 0.02
-    projection = np.zeros((4, 4))
-    projection[0, 0], projection[1, 1] = 2.0 * photo.focal_px / width, 2.0 * photo.focal_px / height
+    projection = lens.copy()
+    projection[2:] = 0.0
     projection[2, 2], projection[2, 3] = (far + near) / (near - far), 2.0 * far * near / (near - far)
     projection[3, 2] = -1.0
-    return CameraMatrices(np.asarray(pose.view, np.float64), projection)
+    return projection
 
 
 def _tile(solved: Solved, pose: Pose, box: tuple[int, int, int, int], drawn: U8, mesh: Mesh) -> Image.Image:

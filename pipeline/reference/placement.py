@@ -17,22 +17,21 @@ from pipeline.mesh.types import Mesh
 from pipeline.reference.hints import Hints
 from pipeline.reference.outline import MeshOutline
 from pipeline.reference.photo import Photo
-from pipeline.reference.pose import Draw, Pose, PoseAtlas, angle_between
+from pipeline.reference.pose import DrawDepth, Pose, PoseAtlas, angle_between
 from pipeline.reference.search import Answer, find_answers
 from pipeline.reference.segmentation import Segmentation
 
 # Standard deviations of the outlines of two products of a kind: of shoes, of pairs whose two outlines leave no other
-# answer, of others, and where a person has said from where, or where the front points.
-MOST_MISFIT, MOST_MISFIT_PAIR, MOST_MISFIT_OTHERS, MOST_MISFIT_TOLD = 1.1, 1.35, 0.8, 1.5
+# answer, of mugs, of others, and where a person has said from where, or where the front points.
+MOST_MISFIT, MOST_MISFIT_PAIR, MOST_MISFIT_MUG, MOST_MISFIT_OTHERS, MOST_MISFIT_TOLD = 1.1, 1.35, 1.0, 0.8, 1.5
 # A shoe alone whose direction is known to no better than this, mostly one from the side: how it is turned and from what
 # height it is seen are told by the same little of its outline.
 UNCERTAIN_DEG, MOST_MISFIT_UNCERTAIN = 6.0, 0.77
 LEAST_IOU = 0.7                # of ours in its own shape, which may be shorter or lower than the old one
-LEAST_MARGIN, LEAST_MARGIN_OTHERS = 3.5, 5.0   # energy: the best other answer is less probable by e^3.5; of no shoes
-# A shoe from straight above that fits well: what looks as likely is mostly one the other way round from some height.
-ABOVE_DEG, LEAST_MARGIN_ABOVE, MOST_MISFIT_ABOVE = 70.0, 2.0, 0.8
+LEAST_MARGIN, LEAST_MARGIN_OTHERS = 2.5, 5.0   # energy: the best other answer is less probable by e^2.5; of no shoes
 # Of bottles and mugs: how high their shoulders are and from what height they are seen look alike.
-LEAST_MARGIN_ROUND = 12.0
+LEAST_MARGIN_ROUND, LEAST_MARGIN_MUG = 12.0, 8.0
+LEAST_INSIDE = 0.2             # of shoes and mugs: agreement of its lines with the photo's edges
 LEAST_HANDLE = 0.07            # of the outline: a handle that hardly shows on it says nothing of where it is
 SURE_MARGIN = 10.0
 MOST_SPREAD_DEG = 9.5              # standard deviation of its orientation
@@ -62,7 +61,7 @@ class Placement:
         return self.answer.iou
 
 
-def place(mesh: Mesh, outline: MeshOutline, atlas: PoseAtlas, draw: Draw, photo: Photo, found: Segmentation,
+def place(mesh: Mesh, outline: MeshOutline, atlas: PoseAtlas, draw: DrawDepth, photo: Photo, found: Segmentation,
           hints: Hints, *, pairs: bool) -> Placement:
     """Choose one answer for all figures; ``pairs``: two figures are partners where no hint says."""
     partners = len(found.figures) == 2 and (pairs if hints.pair is None else hints.pair)
@@ -145,24 +144,27 @@ class _Asked:
 
     most_misfit: float
     least_margin: float
+    least_inside: float = -1.0
     most_spread_deg: float = MOST_SPREAD_DEG
     least_handle: float = LEAST_HANDLE
+    odd: bool = False                      # a pair may be odd
 
 
 def _asked(chosen: Answer, margin: float, outline: MeshOutline, hints: Hints, *, shoes: bool) -> _Asked:
-    above = chosen.misfit < MOST_MISFIT_ABOVE and min(pose.elevation_deg for pose in chosen.poses) > ABOVE_DEG
-    round_body = outline.broadside is None or bool(outline.handle.any())
-    least_margin = ((LEAST_MARGIN_ABOVE if above else LEAST_MARGIN) if shoes else
-                    LEAST_MARGIN_ROUND if round_body else LEAST_MARGIN_OTHERS)
+    handle = bool(outline.handle.any())
+    least_margin = (LEAST_MARGIN if shoes else LEAST_MARGIN_ROUND if outline.broadside is None else
+                    LEAST_MARGIN_MUG if handle else LEAST_MARGIN_OTHERS)
     if hints.view is not None or hints.toe_direction is not None:
         # Somebody has looked; but from where says nothing of where a hidden handle is.
-        handle = LEAST_HANDLE if hints.toe_direction is None else 0.0
-        return _Asked(MOST_MISFIT_TOLD, least_margin, math.inf, handle)
+        return _Asked(MOST_MISFIT_TOLD, least_margin, most_spread_deg=math.inf,
+                      least_handle=LEAST_HANDLE if hints.toe_direction is None else 0.0, odd=True)
     if not shoes:
-        return _Asked(MOST_MISFIT_OTHERS, least_margin)
+        return (_Asked(MOST_MISFIT_MUG, least_margin, LEAST_INSIDE) if handle else
+                _Asked(MOST_MISFIT_OTHERS, least_margin))
     if len(chosen.poses) == 1 and chosen.spread_deg > UNCERTAIN_DEG:
-        return _Asked(MOST_MISFIT_UNCERTAIN, least_margin)
-    return _Asked(MOST_MISFIT_PAIR if len(chosen.poses) == 2 and margin > SURE_MARGIN else MOST_MISFIT, least_margin)
+        return _Asked(MOST_MISFIT_UNCERTAIN, least_margin, LEAST_INSIDE)
+    return _Asked(MOST_MISFIT_PAIR if len(chosen.poses) == 2 and margin > SURE_MARGIN else MOST_MISFIT, least_margin,
+                  LEAST_INSIDE)
 
 
 def _problem(chosen: Answer, margin: float, asked: _Asked) -> PhotoError | None:
@@ -172,8 +174,12 @@ def _problem(chosen: Answer, margin: float, asked: _Asked) -> PhotoError | None:
                           f"{LEAST_IOU:.0%} and {asked.most_misfit:.1f} times are accepted.",
                           "Choose a photo of a product of similar shape, say `view: top`, `three-quarter` or `side`, "
                           "or draw the product white on black into mask.png and name it: `mask: mask.png`.")
+    if chosen.inside < asked.least_inside:
+        return PhotoError("pose_unsure", "Within the outline of the old product there are no edges where lines of this "
+                          "one would be seen.", "Say where the front points: `toe_direction: 135`, degrees as on a "
+                          "clock, 0 up; or from where the photo was taken: `view: top`.")
     if (margin < asked.least_margin or chosen.spread_deg > asked.most_spread_deg
-            or chosen.handle_shown < asked.least_handle):
+            or chosen.handle_shown < asked.least_handle or (chosen.odd and not asked.odd)):
         return PhotoError("pose_ambiguous", "Different poses fit nearly as well.", "Say where the front points: "
                           "`toe_direction: 135`, degrees as on a clock, 0 up; or from where the photo was taken: "
                           "`view: top`.")

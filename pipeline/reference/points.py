@@ -33,7 +33,7 @@ def surface_points(mesh: Mesh, count: int = COUNT) -> NDArray[np.float32]:
 
 
 class PointSilhouettes:
-    """Draws silhouettes of one mesh, as :class:`pipeline.render.silhouettes.SilhouetteRenderer` does."""
+    """Draws silhouettes of one mesh."""
 
     def __init__(self, mesh: Mesh, count: int = COUNT) -> None:
         points = surface_points(mesh, count)

@@ -22,8 +22,11 @@ from pipeline.reference.segmentation import Figure
 
 F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-# (N, 4, 4) mesh → clip space, side in px → (N, side, side); see pipeline.render.silhouettes.
+# (N, 4, 4) mesh → clip space, side in px → (N, side, side); see pipeline.reference.points.
 Draw = Callable[[F64, int], Mask]
+# 4×4 mesh → camera, 4×4 camera → clip space of which all but depth counts, side in px → (side, side) metres along the
+# view axis, +inf where nothing is.
+DrawDepth = Callable[[F64, F64, int], NDArray[np.float32]]
 
 
 AZIMUTH_STEP, ELEVATIONS = 6, (5, 15, 25, 35, 45, 55, 65, 75, 85)  # degrees
