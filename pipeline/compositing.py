@@ -17,7 +17,7 @@ from pipeline.mesh.types import Mesh
 from pipeline.reference import Pose
 from pipeline.reference.backplate import Fill, backplate
 from pipeline.reference.fill import filled
-from pipeline.reference.light import extent_of, read_light
+from pipeline.reference.light import extent_of, lit_like, read_light
 from pipeline.reference.pose import mirror_of
 from pipeline.referencing import Solved, camera_of, untextured
 from pipeline.refine.in_photo import photographed
@@ -69,7 +69,8 @@ def photo_shot(name: str, solved: Solved, mesh: Mesh, renderer: Renderer, scale:
     camera, instances = _scene(solved, mesh)
     azimuth = _azimuth(camera, UNSURE_CLOCK if clock is None else clock)
     shrink = size[0] / pixels.shape[1]
-    light = replace(read.light, azimuth_deg=azimuth, blur_px=round(read.light.blur_px * shrink, 3))
+    told = read.light if solved.hints.white is None else lit_like(read.light, solved.hints.white)
+    light = replace(told, azimuth_deg=azimuth, blur_px=round(told.blur_px * shrink, 3))
     shot = Shot(name, SolvedCamera(_rows(camera.view), _rows(camera.projection)), *size, stage=NAME,
                 instances=instances, light=light, prompt="product photograph, in place of another product in a photo")
     new, shadow = _silhouette_and_shadow(solved, untextured(mesh), renderer, light, size)

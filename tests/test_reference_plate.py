@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.catalogue import PhotoLight
+from pipeline.colour import srgb_encode
 from pipeline.reference.backplate import Backplate, backplate
 from pipeline.reference.fill import filled
-from pipeline.reference.light import lens_and_grain, read_light
+from pipeline.reference.light import lens_and_grain, lit_like, read_light
 from tests.photographed import Staged, ellipse, planks, staged
 
 SIDE = 384
@@ -90,6 +92,17 @@ def test_the_light_is_where_the_shadow_is_not(clock: float, across: float, seed:
     read = read_light(found.photo, found.found)
     assert read.clock_deg is not None
     assert abs((read.clock_deg - clock + 180) % 360 - 180) < 30
+
+
+@pytest.mark.parametrize(("white", "warm"), [("#f6e7d0", True), ("#d0e0f6", False), ("#F0F0F0", None)])
+def test_a_named_white_tints_the_light(white: str, *, warm: bool | None) -> None:
+    light = lit_like(PhotoLight(), white)
+    red, _, blue = light.tint
+    assert sum(light.tint) == pytest.approx(3.0)
+    assert (red == pytest.approx(blue)) if warm is None else ((red > blue) is warm)
+    # A sheet of paper in this light is seen in the named colour.
+    code = 255.0 * srgb_encode(np.asarray(light.tint, np.float32) * light.exposure * 0.9)
+    assert code == pytest.approx(list(bytes.fromhex(white[1:])), abs=1.5)
 
 
 def test_a_shadow_on_all_sides_names_no_direction() -> None:

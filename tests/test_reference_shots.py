@@ -80,13 +80,15 @@ def test_only_what_a_photo_touches_is_made_again(house: House, photo: Staged) ->
     assert after["reference_shots"] == before["reference_shots"]
     assert after["control_passes"] != before["control_passes"]
     # A hint is an input, and the mesh is not made again for it.
-    (house.catalogue / "a" / "reference" / "On boards.yaml").write_text("light: 90\n")
+    (house.catalogue / "a" / "reference" / "On boards.yaml").write_text("light: 90\nwhite: '#f6e7d0'\n")
     assert house.batch("a").success
     hinted = house.versions("a")
     assert hinted["product_mesh"] == before["product_mesh"]
     assert hinted["reference_shots"] != before["reference_shots"]
     shot = house.store.require("reference_shots", "a").json("shots.json")[0]
     assert shot["light"]["azimuth_deg"] == pytest.approx(90, abs=25)
+    red, green, blue = shot["light"]["tint"]
+    assert red > green > blue
     # Without the photo its shot is gone, and so is its image.
     (house.catalogue / "a" / "reference" / "On boards.jpg").unlink()
     assert house.batch("a").success

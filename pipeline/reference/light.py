@@ -8,7 +8,7 @@ is what a photo gives away.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -30,7 +30,7 @@ FAINT = 0.04                   # of the light: less is no shadow
 _SIDE = 512                    # px of the longer side, where shadows are looked at
 _NEUTRAL = 9.0                 # Lab chroma below which a bright ground is white in a tinted light
 _BRIGHT = 0.35                 # linear; a darker neutral ground may be anything
-_GROUND_ALBEDO = 0.82          # of such a ground
+_GROUND_ALBEDO, _WHITE_ALBEDO = 0.82, 0.9  # of such a ground, and of paper
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +152,22 @@ def _white_balance(fit: F32, ground: Mask) -> tuple[tuple[float, float, float], 
     lab = cv2.cvtColor(srgb_encode(colour).reshape(1, 1, 3), cv2.COLOR_RGB2LAB)[0, 0]
     if math.hypot(float(lab[1]), float(lab[2])) > _NEUTRAL or float(colour.mean()) < _BRIGHT:
         return (1.0, 1.0, 1.0), 1.0
-    red, green, blue = (float(channel) for channel in colour / colour.mean())
-    return (red, green, blue), float(np.clip(colour.mean() / _GROUND_ALBEDO, 0.7, 1.15))
+    return _tint(colour), _exposure(colour, _GROUND_ALBEDO)
+
+
+def lit_like(light: PhotoLight, white: str) -> PhotoLight:
+    """With the tint and exposure in which a white sheet is seen as ``#rrggbb``; where the ground does not tell."""
+    colour = srgb_decode(np.frombuffer(bytes.fromhex(white.removeprefix("#")), np.uint8))
+    return replace(light, tint=_tint(colour), exposure=_exposure(colour, _WHITE_ALBEDO))
+
+
+def _tint(colour: F32) -> tuple[float, float, float]:
+    red, green, blue = (float(channel) for channel in colour / max(float(colour.mean()), 1e-4))
+    return red, green, blue
+
+
+def _exposure(colour: F32, albedo: float) -> float:
+    return float(np.clip(colour.mean() / albedo, 0.7, 1.15))
 
 
 def lens_and_grain(pixels: U8, found: Segmentation) -> tuple[float, float]:
