@@ -27,7 +27,6 @@ class Hints(BaseModel):
     mask: Annotated[str | None, Field(description="file beside the photo, product white on black")] = None
     light: Annotated[float | None, Field(ge=0, lt=360, description="where the light comes from in the picture, degrees "
                                          "as on a clock; default: read from the photo's shadows")] = None
-
     white: Annotated[str | None, Field(pattern="^#[0-9a-fA-F]{6}$", description="a white sheet's colour in the photo's "
                                        "light, as \"#f6e7d0\"; default: read from a bright neutral ground")] = None
 
