@@ -65,7 +65,7 @@ MAKERS = tuple(f"benchmarks/reference_{part}.py" for part in ("specs", "subjects
 SOURCES = ("pipeline/referencing.py", "pipeline/render/fast.py",
            *(f"pipeline/reference/{part}.py" for part in (
                "photo", "hints", "segmentation", "edges", "contour", "pose", "points", "outline", "interior", "fit",
-               "search", "placement", "backplate", "fill", "light")))
+               "search", "placement", "horizon", "backplate", "fill", "light")))
 
 
 @dataclass(frozen=True, slots=True)

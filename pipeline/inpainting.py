@@ -9,7 +9,7 @@ and each tile sees what the ones before it have made.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -56,9 +56,9 @@ class DiffusionFill:
     def identity(self) -> str:
         return self.known.sha256 or f"{self.known.name}@{self.known.revision}"
 
-    def __call__(self, texture: F32, hole: Mask, known: Mask) -> F32:
+    def __call__(self, texture: F32, hole: Mask, known: Mask, grounds: Sequence[Mask] = ()) -> F32:
         """Begins from what classical filling makes of the hole."""
-        start = filled(texture, hole, known)
+        start = filled(texture, hole, known, grounds)
         if not hole.any():
             return start
         pipeline = _loaded(self.model, self.known)

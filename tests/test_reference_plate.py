@@ -12,6 +12,7 @@ from pipeline.catalogue import PhotoLight
 from pipeline.colour import srgb_encode
 from pipeline.reference.backplate import Backplate, backplate
 from pipeline.reference.fill import filled
+from pipeline.reference.horizon import floor_and_wall
 from pipeline.reference.light import lens_and_grain, lit_like, read_light
 from tests.photographed import Staged, ellipse, planks, staged
 
@@ -64,6 +65,51 @@ def test_boards_go_on_where_the_product_stood(scene: Staged) -> None:
     inside = gaps & OLD[SIDE // 2]
     assert made[rows][:, inside].mean() < made[rows][:, OLD[SIDE // 2] & ~gaps].mean() - 15
     assert blurred < 40.0  # a flat fill is what it has to be better than
+
+
+@pytest.mark.parametrize("side", [384, 640, 1000, 1080])
+def test_a_hole_is_filled_with_ground_in_a_photo_of_any_size(side: int) -> None:
+    """Pieces are looked for in a smaller picture, whose pixels the hole's blocks need not meet: once, at three pixels
+    to one, none was found and the hole stayed flat."""
+    ground = planks(side, 3)
+    hole = ellipse(side, 0.17, 0.25)
+    made = filled(ground, hole, ~hole)
+    assert made[hole].std() > 0.6 * ground[~hole].std()
+    assert np.array_equal(made[~hole], ground[~hole])
+
+
+def floor_before_wall(side: int, row: float, slope: float) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W, 3) sRGB 0..1, boards before a plain wall; and (H, W) where the wall is."""
+    columns, rows = np.meshgrid(np.arange(side), np.arange(side))
+    wall = rows < row * side + slope * (columns - side / 2)
+    return np.where(wall[..., None], np.array([0.62, 0.66, 0.68]), planks(side)).astype(np.float32), wall
+
+
+@given(st.floats(0.25, 0.7), st.floats(-0.06, 0.06))
+@settings(max_examples=15, deadline=None)
+def test_where_floor_and_wall_meet_behind_a_product_is_found(row: float, slope: float) -> None:
+    ground, wall = floor_before_wall(SIDE, row, slope)
+    scene = staged(OLD, ground=ground)
+    floor, found = floor_and_wall(scene.photo, ~OLD)
+    assert floor + found == pytest.approx(1.0)
+    assert np.abs((found > 0.5).sum(axis=0) - wall.sum(axis=0)).max() < 3
+
+
+def test_a_floor_alone_is_one_ground(scene: Staged) -> None:
+    assert len(floor_and_wall(scene.photo, ~OLD)) == 1
+
+
+def test_floor_and_wall_go_on_behind_the_old_product() -> None:
+    ground, wall = floor_before_wall(SIDE, 0.45, 0.03)
+    scene = staged(OLD, ground=ground)
+    photo = np.where(OLD[..., None], scene.photo, scene.clean)
+    made = backplate(photo, OLD, np.zeros_like(OLD), NO_SHADOW, EXTENT).pixels.astype(float)
+    well_inside = cv2.erode(OLD.astype(np.uint8), np.ones((15, 15), np.uint8)) > 0
+    for part in (wall, ~wall):
+        away = cv2.erode(part.astype(np.uint8), np.ones((13, 13), np.uint8)) > 0
+        seen, true = (picture[away & well_inside] for picture in (made, scene.clean.astype(float)))
+        assert seen.mean(axis=0) == pytest.approx(true.mean(axis=0), abs=6.0)
+        assert 0.6 * true.std() - 1.0 < seen.std() < 1.4 * true.std() + 2.0
 
 
 def test_a_shadow_of_ours_meets_the_photos_at_the_rim(scene: Staged) -> None:

@@ -1,15 +1,15 @@
 """The photo without its product: clean ground, and on it the shadow that ours throws.
 
 A photo of a ground is texture × light. The light is low-passed from what can be seen of the ground, outside the old
-product and a rim; there it still holds the old product's own shadow, which is kept: ours stands in the same place.
-Inside it is made anew: what our mesh darkens, brought to the photo's own depth of shadow at the rim. The texture is
-filled from elsewhere in the photo, only where ours leaves the old product's place uncovered. Every other pixel is
-the photo's.
+product and a rim, as a ratio to a smooth fit of it (floor and wall apart); there it still holds the old product's own
+shadow, which is kept: ours stands in the same place. Inside it is made anew: what our mesh darkens, brought to the
+photo's own depth of shadow at the rim. The texture is filled from elsewhere in the photo, only where ours leaves the
+old product's place uncovered. Every other pixel is the photo's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -18,16 +18,19 @@ from numpy.typing import NDArray
 
 from pipeline.colour import quantise, srgb_decode, srgb_encode
 from pipeline.reference.fill import filled
+from pipeline.reference.horizon import floor_and_wall
 from pipeline.reference.light import RIM_PX, SMOOTH, ground_fit, smoothed
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-Fill = Callable[[F32, Mask, Mask], F32]    # texture, hole, what is known → the texture without the hole
+# Texture, hole, what is known, and parts of the photo that go with themselves alone → the texture without the hole.
+Fill = Callable[[F32, Mask, Mask, Sequence[Mask]], F32]
 
 CONTACT = 0.025                # of the product's extent: how far outside the old product our own contact shadow falls
 EDGE = 0.008                   # of the product's extent, sigma at the rim: contact shadows are steep
 SEAM_PX = 4.0                  # sigma over which old and new meet
+HORIZON_PX = 4                 # beside where floor and wall meet: whose texture is not used
 _UNDER = 6                     # px of ground that are made under our product's edge, for its soft outline
 _DEEPEST = 0.25                # of the light that is left in the deepest shadow
 
@@ -56,21 +59,28 @@ def backplate(photo: U8, old: Mask, new: Mask, shadow: F32, extent: float, fill:
     hole = _grown(old, rim)
     linear = srgb_decode(photo)
     ground = ~hole
-    fit = ground_fit(linear, ground)
+    shares = floor_and_wall(photo, ground)
+    fit = np.asarray(sum(share[..., None] * ground_fit(linear, ground & (share > 0.99)) for share in shares),
+                     np.float32)
     sigma = max(2.0, SMOOTH * extent)
-    lit = smoothed(linear, ground, sigma)
-    grey = np.asarray(lit.mean(axis=-1) / np.maximum(fit.mean(axis=-1), 1e-4), np.float32)
+    ratio = np.asarray(linear / np.maximum(fit, 1e-4), np.float32)
+    light = smoothed(ratio, ground, sigma)
+    lit = np.asarray(fit * light, np.float32)
+    grey = np.asarray(light.mean(axis=-1), np.float32)
     ours = np.asarray(np.clip(shadow, _DEEPEST, 1.0), np.float32)
     # At the rim the photo's own shadow says how deep shadows are in its light; inside, ours has its shape.
-    edge = smoothed(linear.mean(axis=-1), ground, max(1.5, EDGE * extent)) / np.maximum(fit.mean(axis=-1), 1e-4)
+    edge = smoothed(np.asarray(ratio.mean(axis=-1), np.float32), ground, max(1.5, EDGE * extent))
     depth = _membrane(np.clip(edge / ours, 0.3, 2.5).astype(np.float32), hole)
     meets = _soft(hole, SEAM_PX)
-    colour = smoothed(lit / np.maximum(grey[..., None] * fit, 1e-4), ground, sigma)
+    colour = smoothed(np.asarray(light / np.maximum(grey[..., None], 1e-4), np.float32), ground, sigma)
     inside = fit * colour * (ours * depth)[..., None]
     shown = np.where(hole[..., None], inside, lit)
     texture = np.clip(linear / np.maximum(lit, 1e-3), 0.0, 4.0).astype(np.float32)
     uncovered = hole & ~_eroded(new, _UNDER)
-    texture = fill(texture, uncovered, ground & ~_grown(hole, 2))
+    # Where floor and wall meet nothing is known: what is left of a soft or an uneven edge goes nowhere else.
+    pure = np.logical_or.reduce([share > 0.99 for share in shares])
+    texture = fill(texture, uncovered, ground & ~_grown(hole, 2) & ~_grown(~pure, HORIZON_PX),
+                   [share > 0.5 for share in shares])
     made = np.where(hole[..., None], shown * texture, linear)
     # Where ours stands out beyond the old product, its own contact shadow has to reach the photo's ground.
     reach = max(rim + 2, round(CONTACT * extent))

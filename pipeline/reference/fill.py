@@ -6,7 +6,7 @@ because a block brings its own neighbourhood along. The search looks at a smalle
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -23,11 +23,16 @@ _CLOSE = 4                     # px around the coarse answer that are tried clos
 _IMPOSSIBLE = 1e12
 
 
-def filled(texture: F32, hole: Mask, known: Mask) -> F32:
+def filled(texture: F32, hole: Mask, known: Mask, grounds: Sequence[Mask] = ()) -> F32:
     """(H, W, 3) with the hole filled. ``known``: where pieces may come from and what they have to fit; not the hole.
 
-    Where no whole piece is known the texture's mean stays.
+    Where no whole piece is known the texture's mean stays. ``grounds``: parts of the photo of which each is filled from
+    itself alone, floor and wall; what fits a grainy rim best would be the smoother of them.
     """
+    if grounds:
+        for ground in grounds:
+            texture = filled(texture, hole & ground, known & ground)
+        return texture
     out = texture.copy()
     out[hole] = texture[known].mean(axis=0) if known.any() else 0.0
     there = known & ~hole
@@ -90,13 +95,17 @@ class _Finder:
     def find(self, picture: F32, there: Mask, window: tuple[slice, slice]) -> tuple[int, int] | None:
         """Top and left of the best piece, in px; None where no whole piece is known."""
         step = self._step
-        rows, columns = (slice(part.start // step, max(part.start // step + 1, part.stop // step)) for part in window)
-        size = rows.stop - rows.start, columns.stop - columns.start
-        seen = _reduced(np.where(there[window], 1.0, 0.0).astype(np.float32), step)[: size[0], : size[1]]
-        target = _reduced(np.where(there[window][..., None], picture[window], 0.0).astype(np.float32), step)
-        target = np.asarray(target[: size[0], : size[1]] / np.maximum(seen, 1e-3)[..., None], np.float32)
+        # The smaller picture's pixels: those that lie in the window, whole ones of the larger one.
+        rows, columns = (slice(-(-part.start // step) * step, part.stop // step * step) for part in window)
+        size = (rows.stop - rows.start) // step, (columns.stop - columns.start) // step
+        if min(size) < 1:
+            return None
+        inner = rows, columns
+        seen = _reduced(np.where(there[inner], 1.0, 0.0).astype(np.float32), step)
+        target = _reduced(np.where(there[inner][..., None], picture[inner], 0.0).astype(np.float32), step)
+        target = np.asarray(target / np.maximum(seen, 1e-3)[..., None], np.float32)
         weight = np.where(seen > 0.6, 1.0, 0.0).astype(np.float32)
-        if target.shape[:2] != size or not weight.any():
+        if not weight.any():
             return None
         apart = cv2.matchTemplate(self._small, target.astype(np.float32), cv2.TM_SQDIFF,
                                   mask=np.repeat(weight[..., None], 3, axis=2))
@@ -106,7 +115,8 @@ class _Finder:
         y, x = np.unravel_index(int(np.argmin(cost)), cost.shape)
         if cost[y, x] >= _IMPOSSIBLE:
             return None
-        return self._closely(picture, there, window, (int(y) * step, int(x) * step))
+        return self._closely(picture, there, window, (max(0, int(y) * step - rows.start + window[0].start),
+                                                      max(0, int(x) * step - columns.start + window[1].start)))
 
     def _closely(self, picture: F32, there: Mask, window: tuple[slice, slice], near: tuple[int, int]
                  ) -> tuple[int, int] | None:
