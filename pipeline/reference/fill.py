@@ -89,7 +89,7 @@ class _Finder:
         self._texture, self._known = texture, known
         self._step = max(1, round(max(known.shape) / COARSE_SIDE))
         self._small = _reduced(texture, self._step)
-        self._unknown = _reduced((~known).astype(np.float32), self._step)
+        self._unknown = cv2.integral(_reduced((~known).astype(np.float32), self._step))
         self._sums = cv2.integral((~known).astype(np.uint8))
 
     def find(self, picture: F32, there: Mask, window: tuple[slice, slice]) -> tuple[int, int] | None:
@@ -109,7 +109,8 @@ class _Finder:
             return None
         apart = cv2.matchTemplate(self._small, target.astype(np.float32), cv2.TM_SQDIFF,
                                   mask=np.repeat(weight[..., None], 3, axis=2))
-        blocked = cv2.matchTemplate(self._unknown, np.ones(size, np.float32), cv2.TM_CCORR)
+        (down, right), sums = size, self._unknown
+        blocked = sums[down:, right:] - sums[:-down, right:] - sums[down:, :-right] + sums[:-down, :-right]
         cost = np.where(blocked > 0.01, _IMPOSSIBLE, np.maximum(apart, 0.0))
         # A piece from far away is as good, one that lies close has the same light and the same grain.
         y, x = np.unravel_index(int(np.argmin(cost)), cost.shape)
