@@ -63,17 +63,10 @@ class Solved:
 
 
 class DepthRenderer:
-    """Draws how far away one mesh is, and nothing of its maps. Use as a context manager."""
+    """Draws how far away one mesh is, and nothing of its maps."""
 
     def __init__(self, mesh: Mesh) -> None:
         self._plain, self._no_maps, self._renderer = untextured(mesh), Textures({}), FastRenderer()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-                 ) -> None:
-        self.close()
 
     def close(self) -> None:
         self._renderer.close()
@@ -223,6 +216,9 @@ def _parted(found: Segmentation, renderer: DepthRenderer, photo: Photo, poses: S
     depths = np.stack([renderer.seen(camera_of(photo, pose), (width, height)) for pose in poses])
     nearest = depths.argmin(axis=0)
     seen = [np.isfinite(depths).any(axis=0) & (nearest == number) for number in range(len(poses))]
+    if not all((found.mask & mask).any() for mask in seen):
+        raise PhotoError("pose_unsure", "One product of the pair would be hidden by the other.",
+                         "Say that it is one: `pair: false`; or draw both into mask.png and name it: `mask: mask.png`.")
     away = np.stack([cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) for mask in seen])
     return replace(found, figures=tuple(Figure(found.mask & (away.argmin(axis=0) == number))
                                         for number in range(len(poses))))

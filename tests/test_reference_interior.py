@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.mesh.types import Front, Mesh
-from pipeline.reference import Figure, Photo
+from pipeline.reference import Figure, Hints, Photo, front_angle
 from pipeline.reference.interior import SIDE as SQUARE
 from pipeline.reference.interior import Interior
 from pipeline.reference.outline import Outline
@@ -26,9 +27,14 @@ def stepped_block() -> Mesh:
     return replace(solid(block, step), front=Front("+x", 1.0, "manifest"))
 
 
+@cache
+def known_block() -> Seen:
+    return Seen(stepped_block(), partners=True)
+
+
 @pytest.fixture(scope="module")
 def block() -> Seen:
-    return Seen(stepped_block(), partners=True)
+    return known_block()
 
 
 def flat(photo: Photo, figure: Figure) -> Photo:
@@ -64,10 +70,22 @@ def test_lines_that_the_photo_does_not_show_are_a_reason_to_refuse(block: Seen) 
     assert "edges" in found.problem.message
 
 
+def test_from_where_a_photo_was_taken_does_not_say_which_end_is_which(block: Seen) -> None:
+    view = view_of(block.mesh, 30, 40)
+    figure = block.figure(view)
+    down, right = np.mgrid[:SIDE, :SIDE]
+    stripes = np.where(np.sin((down + 2.0 * right) / 9.0) > 0.0, 90, 160).astype(np.uint8)
+    photo = Photo(np.repeat(np.where(figure.mask, stripes, np.uint8(255))[..., None], 3, axis=2))
+    from_above, told = (placed_in(block, photo, figure, hints=hints) for hints in (
+        Hints(view="three-quarter"), Hints(toe_direction=front_angle(placed(block, view).chosen[0], block.mesh))))
+    assert from_above.problem is not None
+    assert told.problem is None or told.problem.code == "pose_ambiguous"
+
+
 @settings(deadline=None, max_examples=20)
 @given(st.floats(-math.pi, math.pi), st.floats(0.4, 1.5))
 def test_agreement_is_a_correlation_and_knows_no_colours(azimuth: float, elevation: float) -> None:
-    block = _BLOCK
+    block = known_block()
     view = view_of(block.mesh, math.degrees(azimuth), math.degrees(elevation))
     depth = block.depth(view)
     photo = photo_of(depth)
@@ -80,11 +98,11 @@ def test_agreement_is_a_correlation_and_knows_no_colours(azimuth: float, elevati
 
 
 def test_nothing_agrees_with_nothing() -> None:
-    view = view_of(_BLOCK.mesh, 20, 80)
-    figure = _BLOCK.figure(view)
+    view = view_of(known_block().mesh, 20, 80)
+    figure = known_block().figure(view)
     place = Outline.of(figure)
     blank = Interior(np.full((SIDE, SIDE, 3), 128, np.uint8), place, PHOTO.focal_px)
-    assert blank.agreement(in_square(_BLOCK, view, place)) == 0.0
+    assert blank.agreement(in_square(known_block(), view, place)) == 0.0
     assert blank.agreement(np.full((SQUARE, SQUARE), np.inf, np.float32)) == 0.0
 
 
@@ -96,4 +114,3 @@ def in_square(seen: Seen, view: np.ndarray, place: Outline) -> np.ndarray:
     return seen.draw(view, lens, SQUARE)
 
 
-_BLOCK = Seen(stepped_block())

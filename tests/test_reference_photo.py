@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from pipeline.errors import PhotoError
-from pipeline.reference import read_photo
+from pipeline.reference import read_hints, read_photo
 
 
 def picture(width: int = 400, height: int = 300) -> Image.Image:
@@ -96,3 +96,21 @@ def test_what_cannot_be_used_is_named(data: bytes, code: str) -> None:
         read_photo(data, "a.png")
     assert caught.value.code == code
     assert caught.value.hint
+
+
+def test_hints_are_read() -> None:
+    hints = read_hints("view: top\ntoe_direction: 135\npair: true\nwhite: '#f6e7d0'\n", "a.yaml")
+    assert (hints.view, hints.toe_direction, hints.pair, hints.white) == ("top", 135.0, True, "#f6e7d0")
+    assert hints.elevations[0] > 45.0
+    assert read_hints("", "a.yaml").elevations == (-5.0, 90.0)
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    ("vieww: top", "vieww"), ("view: below", "view"), ("toe_direction: 400", "toe_direction"), ("- 1", "a.yaml"),
+    ("view: [", "a.yaml"), ("white: snow", "white"), ("white: '#101010'", "brighter"),
+    ("white: #f6e7d0", "white says nothing")])      # a comment, for YAML
+def test_hints_that_say_nothing_we_know_are_named(text: str, told: str) -> None:
+    with pytest.raises(PhotoError) as caught:
+        read_hints(text, "a.yaml")
+    assert caught.value.code == "hints_invalid"
+    assert told in caught.value.message

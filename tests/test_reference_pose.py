@@ -236,6 +236,12 @@ def test_a_pair_whose_fronts_point_apart_is_asked_for(shoe: Mesh, ours: Seen) ->
     assert max(turned_by(told, number, view) for number, view in enumerate(views)) < 20
 
 
+def test_a_pair_of_which_no_front_is_known_is_no_odd_one(shoe: Mesh) -> None:
+    blind = Seen(replace(shoe, front=Front()), partners=True)
+    left, right = view_of(shoe, 95, 82, at=(-0.6, 0), mirrored=True), view_of(shoe, 85, 82, at=(0.6, 0))
+    assert not placed(blind, left, right).answer.odd
+
+
 def touching_pair(shoe: Mesh, azimuth_deg: float, elevation_deg: float) -> list[F64]:
     """Views of a shoe and of its partner beside it: nearly parallel, so near that one hides some of the other."""
     inside = inner_side(shoe)

@@ -79,8 +79,9 @@ def backplate(photo: U8, old: Mask, new: Mask, shadow: F32, extent: float, fill:
     uncovered = hole & ~_eroded(new, _UNDER)
     # Where floor and wall meet nothing is known: what is left of a soft or an uneven edge goes nowhere else.
     pure = np.logical_or.reduce([share > 0.99 for share in shares])
+    which = np.argmax(np.stack(shares), axis=0)
     texture = fill(texture, uncovered, ground & ~_grown(hole, 2) & ~_grown(~pure, HORIZON_PX),
-                   [share > 0.5 for share in shares])
+                   [which == number for number in range(len(shares))])
     made = np.where(hole[..., None], shown * texture, linear)
     # Where ours stands out beyond the old product, its own contact shadow has to reach the photo's ground.
     reach = max(rim + 2, round(CONTACT * extent))

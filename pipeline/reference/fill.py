@@ -29,12 +29,12 @@ def filled(texture: F32, hole: Mask, known: Mask, grounds: Sequence[Mask] = ()) 
     Where no whole piece is known the texture's mean stays. ``grounds``: parts of the photo of which each is filled from
     itself alone, floor and wall; what fits a grainy rim best would be the smoother of them.
     """
-    if grounds:
+    if grounds:                            # all of the photo, each pixel once
         for ground in grounds:
             texture = filled(texture, hole & ground, known & ground)
         return texture
     out = texture.copy()
-    out[hole] = texture[known].mean(axis=0) if known.any() else 0.0
+    out[hole] = texture[known].mean(axis=0) if known.any() else 1.0  # a texture's mean: it is a ratio to its light
     there = known & ~hole
     left = hole.copy()
     finder = _Finder(texture, there)

@@ -19,11 +19,12 @@ SIDE = 384                     # px of the small picture's longer side
 BAND = 7                       # px there, above and below, that are compared
 SLOPES = np.linspace(-0.08, 0.08, 17)  # a camera is held level
 LEAST_STEP = 3.5               # of L*a*b*, on average along the line
+CLEAR = 0.5                    # of the strongest step of all lines
 ALIKE, LEAST_ALIKE = 0.3, 0.85  # of the step; of the places along the line that have to show so much of it
 LEAST_SEEN = 0.3               # of the photo's width
 LEAST_SHARE = 0.03             # of the photo, of either ground
 REACH = 4                      # px of the small picture: how far from there the photo is looked at
-SOFT_PX = 2.0                  # over which the one turns into the other
+SOFT_PX = 2.0                  # above the line and below it, over which the one turns into the other
 
 
 def floor_and_wall(photo: U8, ground: Mask) -> tuple[F32, ...]:
@@ -89,11 +90,12 @@ def _rough(small: U8, ground: Mask) -> tuple[float, float] | None:
         mean = (steps * seen[..., None]).sum(axis=1) / np.maximum(count, 1)[:, None]
         size = np.linalg.norm(mean, axis=1)
         alike = ((steps * mean[:, None]).sum(axis=2) > ALIKE * size[:, None] ** 2) & seen
-        clear = (size > LEAST_STEP) & (count > LEAST_SEEN * width) & (alike.sum(axis=1) >= LEAST_ALIKE * count)
-        found += [(float(size[row]), int(row), float(slope)) for row in np.flatnonzero(clear)]
+        held = (size > LEAST_STEP) & (count > LEAST_SEEN * width) & (alike.sum(axis=1) >= LEAST_ALIKE * count)
+        found += [(float(size[row]), int(row), float(slope)) for row in np.flatnonzero(held)]
     if not found:
         return None
-    # Boards may meet along such lines too, but not on a wall: it is the uppermost.
-    top = min(row for _, row, _ in found)
-    _, row, slope = max(each for each in found if each[1] <= top + 2 * BAND)
+    # Boards may meet along such lines too, and a wall have a faint one: the uppermost of the clear ones.
+    clear_step = CLEAR * max(size for size, *_ in found)
+    top = min(row for size, row, _ in found if size >= clear_step)
+    _, row, slope = max(each for each in found if top <= each[1] <= top + 2 * BAND)
     return float(row), slope

@@ -29,7 +29,7 @@ LEAST_PX = 50                  # fewer pixels say nothing
 
 
 class Interior:
-    """Edges of the photo within one figure."""
+    """Edges of the photo within one ``figure``, (SIDE, SIDE) of the square around it."""
 
     def __init__(self, pixels: U8, place: Outline, focal_px: float) -> None:
         """``pixels``: (H, W, 3) sRGB of the whole photo."""
@@ -39,11 +39,11 @@ class Interior:
         to_square = np.array([[scale, 0.0, SIDE / 2 - place.centre[0] * scale + 0.5 * (scale - 1.0)],
                               [0.0, scale, SIDE / 2 - place.centre[1] * scale + 0.5 * (scale - 1.0)]])
         square = np.asarray(cv2.warpAffine(smooth, to_square, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE))
-        self._figure = place.mask(SIDE)
+        self.figure = place.mask(SIDE)
         unit = place.unit * scale              # px of the square
         rim = max(2, int(RIM * unit))
         self._rim = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1)), np.uint8)
-        self._inside = _eroded(self._figure, self._rim)
+        self._inside = _eroded(self.figure, self._rim)
         self._blur = BLUR * unit
         lab = np.asarray(cv2.cvtColor(square, cv2.COLOR_RGB2LAB), np.float32)
         edges = _tensor(lab)
@@ -52,11 +52,14 @@ class Interior:
 
     def agreement(self, depth: F32) -> float:
         """-1..1: how well lines of ours, (SIDE, SIDE) metres in the same square, +inf where nothing is, run along edges
-        of the photo; 0 where either shows nothing. Our silhouette is brought to the figure's size first."""
+        of the photo; 0 where one of them has none at all. Our silhouette is brought to the figure's size first.
+
+        Both outlines reach in by their blur: an old product of one flat colour still has what they say, up to 0.5.
+        """
         seen = np.isfinite(depth)
         if not seen.any():
             return 0.0
-        to_figure = _between_boxes(seen, self._figure)
+        to_figure = _between_boxes(seen, self.figure)
         lines, covered = (np.asarray(cv2.warpAffine(each.astype(np.float32), to_figure, (SIDE, SIDE))) for each in
                           (_creases(depth, seen, self._focal), seen))
         compared = self._inside & _eroded(covered > 0.5, self._rim)

@@ -22,6 +22,7 @@ U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+BEYOND = 0.5                   # of logarithms: brighter or darker than all that was seen of a ground
 SMOOTH = 0.03                  # of the product's extent, sigma of the ground's light
 RIM_PX = 6                     # around a product: blur and JPEG carry it this far
 REACH = 0.7                    # of the product's extent: its shadow is looked for there
@@ -48,7 +49,10 @@ def extent_of(mask: Mask) -> float:
 
 
 def ground_fit(linear: F32, ground: Mask) -> F32:
-    """(H, W, 3) the ground without shadows: a quadratic in each channel's logarithm, over the brighter ground."""
+    """(H, W, 3) the ground without shadows: a quadratic in each channel's logarithm, over the brighter ground.
+
+    Far from where it was fitted it is held near the values there: a quadratic through a strip goes anywhere.
+    """
     height, width = ground.shape
     rows, columns = np.mgrid[-1:1:height * 1j, -1:1:width * 1j].astype(np.float32)
     terms = np.stack([np.ones_like(rows), rows, columns, rows * rows, columns * columns, rows * columns], axis=-1)
@@ -62,7 +66,8 @@ def ground_fit(linear: F32, ground: Mask) -> F32:
         below = (flat[chosen] @ fit - values).mean(axis=1)
         spread = max(1.4826 * float(np.median(np.abs(below))), 0.01)
         weight = np.where(below > 1.5 * spread, 0.1, np.where(below < -3.0 * spread, 0.3, 1.0)).astype(np.float32)
-    return np.exp(flat @ fit).reshape(height, width, 3).astype(np.float32)
+    held = np.clip(flat @ fit, values.min(axis=0) - BEYOND, values.max(axis=0) + BEYOND)
+    return np.exp(held).reshape(height, width, 3).astype(np.float32)
 
 
 def read_light(pixels: U8, found: Segmentation) -> GroundLight:
@@ -152,22 +157,20 @@ def _white_balance(fit: F32, ground: Mask) -> tuple[tuple[float, float, float], 
     lab = cv2.cvtColor(srgb_encode(colour).reshape(1, 1, 3), cv2.COLOR_RGB2LAB)[0, 0]
     if math.hypot(float(lab[1]), float(lab[2])) > _NEUTRAL or float(colour.mean()) < _BRIGHT:
         return (1.0, 1.0, 1.0), 1.0
-    return _tint(colour), _exposure(colour, _GROUND_ALBEDO)
+    return _tint(colour), float(np.clip(colour.mean() / _GROUND_ALBEDO, 0.7, 1.15))
 
 
 def lit_like(light: PhotoLight, white: str) -> PhotoLight:
-    """With the tint and exposure in which a white sheet is seen as ``#rrggbb``; where the ground does not tell."""
+    """With the tint and exposure in which a white sheet is seen as ``#rrggbb``, whatever the ground says."""
     colour = srgb_decode(np.frombuffer(bytes.fromhex(white.removeprefix("#")), np.uint8))
-    return replace(light, tint=_tint(colour), exposure=_exposure(colour, _WHITE_ALBEDO))
+    return replace(light, tint=_tint(colour), exposure=float(colour.mean()) / _WHITE_ALBEDO)
 
 
 def _tint(colour: F32) -> tuple[float, float, float]:
-    red, green, blue = (float(channel) for channel in colour / max(float(colour.mean()), 1e-4))
+    red, green, blue = (float(channel) for channel in colour / colour.mean())
     return red, green, blue
 
 
-def _exposure(colour: F32, albedo: float) -> float:
-    return float(np.clip(colour.mean() / albedo, 0.7, 1.15))
 
 
 def lens_and_grain(pixels: U8, found: Segmentation) -> tuple[float, float]:

@@ -31,7 +31,7 @@ LEAST_IOU = 0.7                # of ours in its own shape, which may be shorter 
 LEAST_MARGIN, LEAST_MARGIN_OTHERS = 2.5, 5.0   # energy: the best other answer is less probable by e^2.5; of no shoes
 # Of bottles and mugs: how high their shoulders are and from what height they are seen look alike.
 LEAST_MARGIN_ROUND, LEAST_MARGIN_MUG = 12.0, 8.0
-LEAST_INSIDE = 0.2             # of shoes and mugs: agreement of its lines with the photo's edges
+LEAST_INSIDE = 0.2             # of shoes and mugs: agreement of their lines with the photo's edges
 LEAST_HANDLE = 0.07            # of the outline: a handle that hardly shows on it says nothing of where it is
 SURE_MARGIN = 10.0
 MOST_SPREAD_DEG = 9.5              # standard deviation of its orientation
@@ -154,10 +154,10 @@ def _asked(chosen: Answer, margin: float, outline: MeshOutline, hints: Hints, *,
     handle = bool(outline.handle.any())
     least_margin = (LEAST_MARGIN if shoes else LEAST_MARGIN_ROUND if outline.broadside is None else
                     LEAST_MARGIN_MUG if handle else LEAST_MARGIN_OTHERS)
-    if hints.view is not None or hints.toe_direction is not None:
-        # Somebody has looked; but from where says nothing of where a hidden handle is.
-        return _Asked(MOST_MISFIT_TOLD, least_margin, most_spread_deg=math.inf,
-                      least_handle=LEAST_HANDLE if hints.toe_direction is None else 0.0, odd=True)
+    if hints.toe_direction is not None:    # somebody has looked
+        return _Asked(MOST_MISFIT_TOLD, least_margin, most_spread_deg=math.inf, least_handle=0.0, odd=True)
+    if hints.view is not None:             # but from where says nothing of which end is which, or of a hidden handle
+        return _Asked(MOST_MISFIT_TOLD, least_margin, LEAST_INSIDE if shoes or handle else -1.0, math.inf)
     if not shoes:
         return (_Asked(MOST_MISFIT_MUG, least_margin, LEAST_INSIDE) if handle else
                 _Asked(MOST_MISFIT_OTHERS, least_margin))
@@ -175,9 +175,8 @@ def _problem(chosen: Answer, margin: float, asked: _Asked) -> PhotoError | None:
                           "Choose a photo of a product of similar shape, say `view: top`, `three-quarter` or `side`, "
                           "or draw the product white on black into mask.png and name it: `mask: mask.png`.")
     if chosen.inside < asked.least_inside:
-        return PhotoError("pose_unsure", "Within the outline of the old product there are no edges where lines of this "
-                          "one would be seen.", "Say where the front points: `toe_direction: 135`, degrees as on a "
-                          "clock, 0 up; or from where the photo was taken: `view: top`.")
+        return PhotoError("pose_unsure", "Within the outline of the old product edges do not run as lines of this one "
+                          "would.", "Say where the front points: `toe_direction: 135`, degrees as on a clock, 0 up.")
     if (margin < asked.least_margin or chosen.spread_deg > asked.most_spread_deg
             or chosen.handle_shown < asked.least_handle or (chosen.odd and not asked.odd)):
         return PhotoError("pose_ambiguous", "Different poses fit nearly as well.", "Say where the front points: "

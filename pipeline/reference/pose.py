@@ -24,8 +24,8 @@ F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 # (N, 4, 4) mesh → clip space, side in px → (N, side, side); see pipeline.reference.points.
 Draw = Callable[[F64, int], Mask]
-# 4×4 mesh → camera, 4×4 camera → clip space of which all but depth counts, side in px → (side, side) metres along the
-# view axis, +inf where nothing is.
+# 4×4 mesh → camera, 4×4 camera → clip space of which the rows of x and y count, side in px → (side, side) metres along
+# the view axis, +inf where nothing is.
 DrawDepth = Callable[[F64, F64, int], NDArray[np.float32]]
 
 

@@ -50,8 +50,8 @@ class Answer:
     spread_deg: float                      # standard deviation of a product's orientation
     strain: float                          # how unlike ours the old product is taken to be, in standard deviations
     inside: float                          # -1..1: how well lines of ours run along the photo's edges, where least
-    odd: bool = False                      # a pair of one foot, or of fronts that point apart
-    handle_shown: float = 1.0              # share of the outline that is its handle's; 1 of what has none
+    odd: bool                              # a pair of one foot, or of fronts that point apart
+    handle_shown: float                    # share of the outline that is its handle's; 1 of what has none
 
     @property
     def iou(self) -> float:
@@ -98,7 +98,7 @@ def find_answers(mesh: Mesh, outline: MeshOutline, atlas: PoseAtlas, draw: DrawD
                   for number, each in enumerate(alone[0])]
     else:
         fitted = [fitter.fit(values, mirrored, everyone, MORE_STEPS)
-                  for values, mirrored in _together(alone, partners=partners)]
+                  for values, mirrored in _together(alone, partners=partners, fronts=long_axis is not None)]
     if touching and long_axis is not None and min((max(each.misfits) for each in fitted), default=0.0) > ALONE_FITS:
         fitted += _touching(fitter, fitter_of(outline.thinned(THINNED)), elevations)
     answers = []
@@ -110,24 +110,28 @@ def find_answers(mesh: Mesh, outline: MeshOutline, atlas: PoseAtlas, draw: DrawD
         poses, agreements = _poses(fitter, rigid, places, interiors, photo, outline, draw)
         if len(poses) > len(places):           # products are counted from left to right, as figures are
             poses = sorted(poses, key=lambda pose: _rightwards(pose, mesh))
-        odd = _oddness(poses, mesh, inside) if pair else 0.0
+        odd = pair and _odd(poses, mesh)
+        unlikely = ODD_PAIR * odd + CROSSED * (pair and not odd and _crossed(poses, mesh, inside))
         # What is round looks alike from all around: where it has a strap or a print says nothing of another's.
         told = 0.0 if outline.broadside is None else INSIDE * sum(agreements)
-        answers.append(Answer(tuple(poses), standing.energy + odd - told, max(standing.misfits), standing.spread_deg,
-                              standing.strain, min(agreements), odd >= ODD_PAIR,
+        answers.append(Answer(tuple(poses), standing.energy + unlikely - told, max(standing.misfits),
+                              standing.spread_deg, standing.strain, min(agreements), odd,
                               fitter.handle_shown(standing)))
     return _distinct(sorted(answers, key=lambda answer: answer.energy))
 
 
-def _together(alone: Sequence[Sequence[Standing]], *, partners: bool) -> Iterator[tuple[F64, tuple[bool, ...]]]:
-    """The likeliest common starts of answers that were found for every figure alone."""
+def _together(alone: Sequence[Sequence[Standing]], *, partners: bool, fronts: bool
+              ) -> Iterator[tuple[F64, tuple[bool, ...]]]:
+    """The likeliest common starts of answers that were found for every figure alone; ``fronts``: it is known where ours
+    has its own."""
     rated = []
     for answer in itertools.product(*alone):
         elevations = [each.values[0] for each in answer]
         worth = sum(each.energy for each in answer) + 0.5 * (float(np.ptp(elevations)) / _ELEVATION_SPREAD) ** 2
         if partners:
             apart = abs((answer[0].own(0)[0] - answer[1].own(0)[0] + math.pi) % (2.0 * math.pi) - math.pi)
-            worth += ODD_PAIR * (answer[0].mirrored == answer[1].mirrored or apart > math.radians(PAIR_SPREAD_DEG))
+            worth += ODD_PAIR * (answer[0].mirrored == answer[1].mirrored
+                                 or (fronts and apart > math.radians(PAIR_SPREAD_DEG)))
         rated.append((worth, answer))
     rated.sort(key=lambda pair: pair[0])
     for _, answer in rated[:COMBINED]:
@@ -178,14 +182,13 @@ def _poses(fitter: Fitter, standing: Standing, places: Sequence[Outline], interi
         view[:3, 3] = fitter.middle(own, figure) * outline.radius - view[:3, :3] @ outline.middle
         # The photo's pixels, brought to the square around the figure.
         scale = 1.0 / (place.unit * place.reach)
-        lens = np.diag([photo.focal_px * scale, photo.focal_px * scale, 1.0, 0.0])
-        lens[3, 2] = -1.0
+        lens = np.diag([photo.focal_px * scale, photo.focal_px * scale, 0.0, 0.0])
         lens[0, 2], lens[1, 2] = -(width / 2 - place.centre[0]) * scale, (height / 2 - place.centre[1]) * scale
         views.append(view)
         np.minimum(depths[figure], draw(view, lens, SIDE), out=depths[figure])
     poses = []
     for number, figure in enumerate(standing.figures):
-        filled, wanted = np.isfinite(depths[figure]), places[figure].mask(SIDE)
+        filled, wanted = np.isfinite(depths[figure]), interiors[figure].figure
         iou = float((filled & wanted).sum() / max(int((filled | wanted).sum()), 1))
         azimuth, elevation, tilt = (math.degrees(value) for value in (standing.own(number)[0], *standing.values[:2]))
         poses.append(Pose(azimuth % 360.0, elevation, tilt, standing.mirrored[number], iou,
@@ -205,15 +208,20 @@ def _middle(pose: Pose, mesh: Mesh) -> F64:
     return np.asarray(np.asarray(pose.view)[:3] @ np.append(middle, 1.0))
 
 
-def _oddness(poses: Sequence[Pose], mesh: Mesh, inside: F64) -> float:
-    """Energy of what pairs do not do; ``inside``: of one shoe, (3,), towards the other foot, or zero."""
+def _odd(poses: Sequence[Pose], mesh: Mesh) -> bool:
+    """Whether two shoes are of one foot, or point apart as far as it is known where their fronts are."""
     if poses[0].mirrored == poses[1].mirrored:
-        return ODD_PAIR
+        return True
+    if mesh.front.axis is None:
+        return False
     one, other = (pose.front(mesh) for pose in poses)
-    if float(one @ other) < math.cos(math.radians(PAIR_SPREAD_DEG)):
-        return ODD_PAIR
+    return bool(one @ other < math.cos(math.radians(PAIR_SPREAD_DEG)))
+
+
+def _crossed(poses: Sequence[Pose], mesh: Mesh, inside: F64) -> bool:
+    """Whether a left shoe is on the right; ``inside``: of one shoe, (3,), towards the other foot, or zero."""
     between = _middle(poses[1], mesh) - _middle(poses[0], mesh)
-    return CROSSED if float((np.asarray(poses[0].view)[:3, :3] @ inside) @ between) < 0.0 else 0.0
+    return bool((np.asarray(poses[0].view)[:3, :3] @ inside) @ between < 0.0)
 
 
 def inner_side(mesh: Mesh) -> F64:

@@ -213,14 +213,14 @@ def _casters(mesh: Mesh) -> NDArray[np.uint32]:
     if len(triangles) <= SIMPLE_CASTER:
         return np.ascontiguousarray(triangles, np.uint32)
     cells = CASTER_GRID
-    coarse = clustered(mesh, triangles, cells)
+    coarse = _clustered(mesh, triangles, cells)
     while len(coarse) > MOST_CASTERS and cells > COARSEST_GRID:
         cells = max(COARSEST_GRID, cells * 4 // 5)
-        coarse = clustered(mesh, triangles, cells)
+        coarse = _clustered(mesh, triangles, cells)
     return coarse
 
 
-def clustered(mesh: Mesh, triangles: NDArray[np.uint32], cells: int) -> NDArray[np.uint32]:
+def _clustered(mesh: Mesh, triangles: NDArray[np.uint32], cells: int) -> NDArray[np.uint32]:
     """Triangles between the cells of a grid with ``cells`` along the longest side."""
     low, high = mesh.bounds
     size = max(float((high - low).max()) / cells, 1e-12)
