@@ -107,7 +107,7 @@ def test_nothing_of_the_old_product_is_left_where_floor_and_wall_meet(shape: tup
     photo = np.where(old[..., None], np.array([60, 20, 10]), clean).astype(np.uint8)
     made = backplate(photo, old, np.zeros_like(old), np.ones(shape, np.float32), 0.4 * max(shape)).pixels
     apart = np.abs(made.astype(int) - clean).max(axis=-1)
-    assert apart[old].max() < 60           # the old product is 130 from the ground, and the edge is drawn over four pixels
+    assert apart[old].max() < 60           # of the old product it is 130; the edge is drawn over four pixels
     away = np.abs(np.arange(height) - height // 2) > 4
     assert apart[away][old[away]].max() < 12
 
