@@ -157,7 +157,7 @@ def _asked(chosen: Answer, margin: float, outline: MeshOutline, hints: Hints, *,
     if hints.toe_direction is not None:    # somebody has looked
         return _Asked(MOST_MISFIT_TOLD, least_margin, most_spread_deg=math.inf, least_handle=0.0, odd=True)
     if hints.view is not None:             # but from where says nothing of which end is which, or of a hidden handle
-        return _Asked(MOST_MISFIT_TOLD, least_margin, LEAST_INSIDE if shoes or handle else -1.0, math.inf)
+        return _Asked(MOST_MISFIT_TOLD, least_margin, LEAST_INSIDE if shoes else -1.0, math.inf)
     if not shoes:
         return (_Asked(MOST_MISFIT_MUG, least_margin, LEAST_INSIDE) if handle else
                 _Asked(MOST_MISFIT_OTHERS, least_margin))
