@@ -88,7 +88,8 @@ class _Finder:
     def __init__(self, texture: F32, known: Mask) -> None:
         self._texture, self._known = texture, known
         self._step = max(1, round(max(known.shape) / COARSE_SIDE))
-        self._small = _reduced(texture, self._step)
+        # Grey, for it is what a third of the time finds: the close look has colours.
+        self._small = _reduced(np.asarray(texture.mean(axis=-1), np.float32), self._step)
         self._unknown = cv2.integral(_reduced((~known).astype(np.float32), self._step))
         self._sums = cv2.integral((~known).astype(np.uint8))
 
@@ -102,13 +103,12 @@ class _Finder:
             return None
         inner = rows, columns
         seen = _reduced(np.where(there[inner], 1.0, 0.0).astype(np.float32), step)
-        target = _reduced(np.where(there[inner][..., None], picture[inner], 0.0).astype(np.float32), step)
-        target = np.asarray(target / np.maximum(seen, 1e-3)[..., None], np.float32)
+        target = _reduced(np.where(there[inner], picture[inner].mean(axis=-1), 0.0).astype(np.float32), step)
+        target = np.asarray(target / np.maximum(seen, 1e-3), np.float32)
         weight = np.where(seen > 0.6, 1.0, 0.0).astype(np.float32)
         if not weight.any():
             return None
-        apart = cv2.matchTemplate(self._small, target.astype(np.float32), cv2.TM_SQDIFF,
-                                  mask=np.repeat(weight[..., None], 3, axis=2))
+        apart = cv2.matchTemplate(self._small, target, cv2.TM_SQDIFF, mask=weight)
         (down, right), sums = size, self._unknown
         blocked = sums[down:, right:] - sums[:-down, right:] - sums[down:, :-right] + sums[:-down, :-right]
         cost = np.where(blocked > 0.01, _IMPOSSIBLE, np.maximum(apart, 0.0))
