@@ -88,7 +88,7 @@ class _Finder:
     def __init__(self, texture: F32, known: Mask) -> None:
         self._texture, self._known = texture, known
         self._step = max(1, round(max(known.shape) / COARSE_SIDE))
-        # Grey, for it is what a third of the time finds: the close look has colours.
+        # In grey, a third of the work; the closer look has colours.
         self._small = _reduced(np.asarray(texture.mean(axis=-1), np.float32), self._step)
         self._unknown = cv2.integral(_reduced((~known).astype(np.float32), self._step))
         self._sums = cv2.integral((~known).astype(np.uint8))
